@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from gateway.stages.context import Stage, StageContext
     from gateway.stages.landing import LandingUploads
     from gateway.stages.timers.link_trials import Trial
+    from gateway.storage.payloads import Payloads
     from gateway.transport.contract import Transport
     from gateway.transport.mail.client import MailTransport
     from gateway.transport.sftp.client import SftpTransport
@@ -107,6 +108,13 @@ def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable
         stopping=stopping,
         lanes=NodeLanes(ledger, settings.codes, node.name) if lanes else None,
     )
+
+
+def payloads_of(_settings: Settings) -> Payloads:
+    """Where the site's files are kept, beside this machine's directories."""
+    from gateway.storage.payloads import OneMachine
+
+    return OneMachine()
 
 
 def without(context: StageContext, suspended: Mapping[str, str]) -> StageContext:
@@ -505,7 +513,9 @@ class _InCustody:
     """A transfer's row as the archive wants it."""
 
     def __init__(self, context: StageContext, row: Transfer) -> None:
-        self.path = context.home.custody / row.id
+        from gateway.stages.kept_files import in_custody
+
+        self.path = in_custody(context.home, row).path
         self.size: int = row.size
         self.sha256: str = row.sha256
 

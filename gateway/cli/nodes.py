@@ -1,36 +1,32 @@
-"""`gateway nodes`: which nodes of the site are there, which works on what; and how another machine becomes one."""
-
-# ruff: noqa: PLC0415 - a command imports what it needs: most of it is slow
+"""`gateway nodes`: which nodes of the site are there, and which works on what; and what a person decides about them."""
 
 from __future__ import annotations
 
-import os
-import re
-import time
-from pathlib import Path
-from typing import Final
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from gateway.cli import output, tables
-from gateway.cli.init import address
-from gateway.cli.site import decision_of, home_of, log_of, reason_or, settings_of
+from gateway.cli.nodes_join import join, package, share
+from gateway.cli.site import decision_of, log_of, reason_option, settings_of
 from gateway.cli.tables import Column
-from gateway.errors import UsageWrong
+from gateway.domain.ownership import SITE
+
+if TYPE_CHECKING:
+    from gateway.administration.site.nodes import Forgotten
+    from gateway.administration.views.nodes import LaneMove, NodesView
 
 _NODES: Final = (
     Column("NODE"),
     Column("STATE"),
     Column("SINCE (UTC)"),
     Column("PARTNERS", right=True),
-    Column("SITE'S OWN WORK"),
+    Column("ALSO"),
     Column("VERSION", wide=True),
 )
-
-
-_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,39}")
-_ENTROPY: Final = 30
-_file = click.Path(path_type=Path, dir_okay=False, exists=True)
+_MOVES: Final = (Column("MOVED (UTC)"), Column("NODE"), Column("WHAT"))
+_SHOWN: Final = 5
 
 
 @click.group(invoke_without_command=True)
@@ -38,7 +34,7 @@ _file = click.Path(path_type=Path, dir_okay=False, exists=True)
 @output.as_csv
 @click.pass_context
 def nodes(ctx: click.Context, *, as_json: bool, as_csv: bool) -> None:
-    """List the nodes of this site: which are there, which are gone and since when, and how many partners each works with.
+    """List the nodes of this site: which are there, which are gone and since when, how many partners each works with, and what moved.
 
     A node is gone when the database has not seen it for its lease; the others have its partners then. --json has the partners of each.
 
@@ -47,13 +43,11 @@ def nodes(ctx: click.Context, *, as_json: bool, as_csv: bool) -> None:
       gateway --home /srv/gateway nodes
       gateway --home /srv/gateway nodes --json
     """
-    from gateway.administration.access import reading
-    from gateway.administration.views.nodes import NodeView, listed
-
     if ctx.invoked_subcommand is not None:
-        if as_csv or as_json:
-            raise UsageWrong("--csv and --json belong to `gateway nodes` alone, or behind the command's name.")
         return
+    from gateway.administration.access import reading  # noqa: PLC0415  # slow to import
+    from gateway.administration.views.nodes import NodeView, listed  # noqa: PLC0415  # slow to import
+
     settings = settings_of(ctx)
     with reading(settings) as connection:
         found = listed(settings, connection)
@@ -64,154 +58,112 @@ def nodes(ctx: click.Context, *, as_json: bool, as_csv: bool) -> None:
     elif not found.nodes:
         output.say("This gateway is the only one of its site: [node] name is not set.")
     else:
-        tables.show(
-            _NODES,
-            (
-                (
-                    node.name,
-                    node.state,
-                    tables.brief(node.since),
-                    str(node.lanes),
-                    "yes" if node.site else "",
-                    node.version,
-                )
-                for node in found.nodes
-            ),
-        )
-        if found.without:
-            output.say(f"Nobody works now on: {', '.join(found.without)}")
+        _tell(found)
 
 
 @nodes.command()
-@click.argument("place", metavar="DIR", type=click.Path(path_type=Path, file_okay=False, exists=True))
-@click.pass_context
-def share(ctx: click.Context, place: Path) -> None:
-    """Move what people and back offices use of this site into DIR, which every node mounts under that path.
-
-    DIR takes spool/inbound, outcomes, returned and receipts; links to it are left where they were. The gateway must not run.
-
-    \b
-    Example:
-      gateway --home /srv/gateway nodes share /srv/shared/gateway
-    """
-    from gateway.administration.nodes import sharing
-
-    settings = settings_of(ctx)
-    where = sharing.share(settings, place, os.urandom(8).hex())
-    output.say(f"inbound, outcomes, returned and receipts of {settings.site.code} are in {where}.")
-
-
-@nodes.command()
-@click.option(
-    "--to", "out", required=True, metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="A new file."
-)
-@click.option(
-    "--for", "certificate", metavar="CERT", type=_file, help="Encrypt to this OpenPGP certificate, not to a passphrase."
-)
-@reason_or("another node")
+@click.argument("name", metavar="NAME")
+@reason_option
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
 @output.as_json
 @click.pass_context
-def package(ctx: click.Context, out: Path, certificate: Path | None, reason: str, *, as_json: bool) -> None:
-    """Write what another machine needs to become a node: configuration, partners and keys, encrypted.
+def forget(ctx: click.Context, name: str, reason: str, *, dry_run: bool, as_json: bool) -> None:
+    """Take the node NAME off the list: its machine is gone for good. Refused while it is there.
 
-    It prints the passphrase that opens the file, and nothing keeps it: bring the two to the other machine by different ways. Whoever has both can
-    act as this site. The file holds nothing that was exchanged. Remove it once the node is made.
+    Others have its partners already. What only that machine had is not at the site any more: files that were dropped there and not taken in,
+    what was asked at its console, and the console's passwords and tokens, where the console was there.
 
     \b
     Example:
-      gateway --home /srv/gateway nodes package --to /root/node.pgp
+      gateway --home /srv/gateway nodes forget north-2 --reason "machine scrapped, ticket 4711"
     """
-    from gateway.administration.nodes import packaging
-    from gateway.administration.requests import actors
-    from gateway.administration.site.settings import require_all_rights
-
     settings = settings_of(ctx)
-    decision = decision_of(ctx, settings, reason)
-    require_all_rights(settings)
-    armoured = None if certificate is None else _text_of(certificate)
-    made = packaging.package(settings, out, time.time(), os.urandom(_ENTROPY), armoured)
-    actors.done(settings, log_of(settings), "node.packaged", decision)
+    from gateway.administration.site import nodes as site_nodes  # noqa: PLC0415  # slow to import
+
+    decision = decision_of(ctx, settings, reason, name, dry_run=dry_run)
+    done = site_nodes.forget(settings, log_of(settings), name, decision, dry_run=dry_run)
     if as_json:
-        output.show_json(made)
-        return
-    output.say(f"{made.file}: {output.counted(made.files, 'file')}, {made.bytes / 1024:.0f} KiB, SHA-256 {made.sha256}")
-    if made.passphrase is None:
-        output.say(f"`gpg -d {made.file} > node.tar` where the key is; the other machine takes node.tar.")
+        output.show_json({**asdict(done), "dry_run": dry_run})
     else:
-        output.say("Its passphrase, which nothing keeps:")
-        click.echo(made.passphrase)
-    output.say("On the other machine: `gateway --home HOME nodes join FILE --node NAME`.")
+        _tell_forgotten(done, dry_run=dry_run)
 
 
-@nodes.command()
-@click.argument("package_file", metavar="FILE", type=_file)
-@click.option("--node", "name", required=True, metavar="NAME", help="This node's name, such as north-2.")
-@click.option(
-    "--sftp", metavar="HOST:PORT", help="Where this node's SFTP server listens.  [default: as at the other node]"
-)
-@click.option("--public-host", metavar="HOST", help="Where partners reach it, if not there.")
-@click.option(
-    "--passphrase-file", type=_file, metavar="FILE", help="Read the passphrase from there; else it is asked for."
-)
-@click.option("--dry-run", is_flag=True, help="Check everything, and make no node.")
+@nodes.command("take-console")
+@reason_option
 @output.as_json
 @click.pass_context
-def join(
-    ctx: click.Context,
-    package_file: Path,
-    name: str,
-    sftp: str | None,
-    public_host: str | None,
-    passphrase_file: Path | None,
-    *,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
-    """Make this machine a node of the site of a package, in the new or empty directory HOME.
+def take_console(ctx: click.Context, reason: str, *, as_json: bool) -> None:
+    """Have the console served at this node from now on. The node that served it ends doing so within seconds.
 
-    Only the node's name and its server's address differ from the node that made the package. Before it is made the ledger has to answer, no living node may
-    have that name, and the shared directories have to be those of the site. It starts to work with `gateway run`.
+    Passwords, passkeys, sessions and tokens are in state/console of the node that served it. Copy that directory here first, with the gateway
+    stopped there; or let everybody have a new link: `gateway people link USER`.
 
     \b
     Example:
-      gateway --home /srv/gateway nodes join /root/node.pgp --node north-2 --sftp 0.0.0.0:2222
+      gateway --home /srv/gateway nodes take-console --reason "north-1 is being replaced"
     """
-    from gateway.administration.nodes import joining
+    settings = settings_of(ctx)
+    from gateway.administration.site import nodes as site_nodes  # noqa: PLC0415  # slow to import
 
-    if not _NAME.fullmatch(name):
-        raise UsageWrong('A node\'s name is small letters, digits and "-", such as north-2.')
-    host, port = address(sftp) if sftp is not None else (None, None)
-    home = home_of(ctx)
-    tar = joining.decrypted(package_file, _passphrase(package_file, passphrase_file))
-    made = joining.join(tar, home.root, joining.Wanted(name, host, port, public_host), dry_run=dry_run)
+    decision = decision_of(ctx, settings, reason, settings.node.name)
+    done = site_nodes.take_console(settings, log_of(settings), decision)
     if as_json:
-        output.show_json(made)
+        output.show_json(done)
         return
-    others = ", ".join(f"{node} ({state})" for node, state in made.nodes.items()) or "none that has run"
-    output.say(
-        f"{made.home} {'could be' if dry_run else 'is'} the node {made.node} of {made.site}, with {made.partners} partners."
+    before = "no node before" if done.before is None else f"{done.before} before"
+    output.say(f"The console is served at {done.node} now ({before}).")
+    if not settings.home.console_store.exists():
+        output.say("There is no state/console here: everybody needs a new link, `gateway people link USER`.")
+
+
+def _tell(found: NodesView) -> None:
+    tables.show(
+        _NODES,
+        (
+            (
+                node.name,
+                node.state,
+                tables.brief(node.since),
+                str(node.lanes),
+                ", ".join((["the site"] if node.site else []) + (["console"] if node.console else [])),
+                node.version,
+            )
+            for node in found.nodes
+        ),
     )
-    output.say(f"Nodes that the ledger knows: {others}. Shared directories: {made.place}.")
-    if not dry_run:
+    if found.moved:
+        click.echo()
+        tables.show(_MOVES, ((tables.brief(each.at), each.node, _said(each)) for each in found.moved[:_SHOWN]))
+    if found.without:
+        late = " for longer than it should take" if found.late else ""
+        output.say(f"Nobody works now on: {', '.join(found.without)}{late}")
+    if len(found.versions) > 1:
+        output.say(f"Versions differ: {', '.join(found.versions)}")
+
+
+def _said(move: LaneMove) -> str:
+    partners = [lane for lane in move.lanes if lane != SITE]
+    what = [output.counted(len(partners), "partner")] if partners else []
+    what += ["the site's own work"] if SITE in move.lanes else []
+    gone = f" of {', '.join(move.gone)}, which was gone" if move.gone else ""
+    verb = "gave up" if move.event == "node.freed" else "took"
+    return f"{verb} {' and '.join(what)}{gone}"
+
+
+def _tell_forgotten(done: Forgotten, *, dry_run: bool) -> None:
+    output.say(f"Node {done.node}, seen last {tables.brief(done.seen)}, {'would be' if dry_run else 'is'} forgotten.")
+    if done.lanes:
+        output.say(f"It still had {output.counted(len(done.lanes), 'lane')}: other nodes take them at once.")
+    if done.requests:
         output.say(
-            f"Next: `gateway --home {made.home} doctor`, then `gateway --home {made.home} run`; remove the package."
+            f"{output.counted(done.requests, 'request')} asked there can be answered by nobody: refused with `node-gone`."
         )
+    output.say(
+        "Files that were dropped there and not taken in are on that machine alone: whoever dropped them drops them again."
+    )
+    if done.console:
+        output.say("It served the console: `gateway nodes take-console` at the node that is to serve it.")
 
 
-def _passphrase(package_file: Path, given: Path | None) -> str | None:
-    from gateway.administration.nodes.joining import is_tar
-
-    with package_file.open("rb") as file:
-        if is_tar(file.read(512)):
-            return None
-    if given is not None:
-        return _text_of(given).strip()
-    said: str = click.prompt("Passphrase", hide_input=True, err=True)
-    return said.strip()
-
-
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageWrong(f"{path} cannot be read as text.") from error
+for _each in (share, package, join):
+    nodes.add_command(_each)

@@ -102,7 +102,10 @@ def _tell_nodes(health: Health) -> None:
         since = tables.brief(node.since)
         if node.state == "up":
             site = ", and for the site" if node.site else ""
-            click.echo(f"node {node.name} works with {output.counted(node.lanes, 'partner')}{site}, since {since}")
+            console = "; the console is there" if node.console else ""
+            click.echo(
+                f"node {node.name} works with {output.counted(node.lanes, 'partner')}{site}, since {since}{console}"
+            )
         else:
             click.echo(click.style(f"node {node.name} is gone since {since}", fg="yellow"))
 

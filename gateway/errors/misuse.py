@@ -177,6 +177,33 @@ class ChangedMeanwhile(Misuse):
     remedy = "Look at what is there now (`gateway partner list`), then give the command again."
 
 
+class NodeGone(Misuse):
+    """It was asked at a node of the site that is gone, and only that node's roles could have answered."""
+
+    code = "node-gone"
+    exit_status = 69
+    remedy = "Ask again, where the console is served now. `gateway nodes` shows which nodes are there."
+
+
+class NodeThere(Misuse):
+    """The node is there: only one that is gone for good can be forgotten."""
+
+    code = "node-there"
+    exit_status = 69
+    remedy = "Stop the gateway on that machine, and wait until `gateway nodes` says that the node is gone."
+
+
+class ConsoleElsewhere(Misuse):
+    """Another node of the site serves the console: passwords, passkeys, sessions and tokens are there, and nowhere else."""
+
+    code = "console-elsewhere"
+    exit_status = 69
+    remedy = (
+        "Go to that node. To have it served here, stop it there, copy state/console to this machine, and give `gateway nodes console --reason "
+        "TEXT` here. docs/operators/nodes.md has it step by step."
+    )
+
+
 class OriginalMissing(Misuse):
     """The delivered file is not in spool/inbound any more."""
 
@@ -194,6 +221,14 @@ class PayloadGone(Misuse):
         "Make the evidence without --with-payload: the digest in it tells whether a file that the back office, or the sender, "
         "still has is the one."
     )
+
+
+class PayloadElsewhere(Misuse):
+    """The content of a transfer that was not delivered yet is unpacked at another node of the site, and nowhere else."""
+
+    code = "payload-elsewhere"
+    exit_status = 69
+    remedy = "`gateway nodes --json` says which node works with the partner. Look at the file when it is delivered, or decide by its story and its reason."
 
 
 class Unshown(Misuse):

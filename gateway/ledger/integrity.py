@@ -33,7 +33,7 @@ from gateway.ledger.postgresql import errors as postgresql_errors
 if TYPE_CHECKING:
     from gateway.ledger.postgresql.server import ServerReport
 
-SCHEMA_VERSION: Final = "0015"
+SCHEMA_VERSION: Final = "0017"
 """The newest migration; a test holds it against `migrations/versions`."""
 
 LEAST_PROGRAM: Final = "0015"

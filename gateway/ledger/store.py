@@ -3,7 +3,7 @@
 A Transaction takes state changes and events, and commits them as one: the rows, the chain, whose last event commits to
 the rows (`ledger.commitment`), then the log lines, which are written only once the commit is durable. Every error of
 SQLAlchemy or SQLite leaves here as LedgerBusy, LedgerUnavailable, DiskFull, LedgerCorrupt, LedgerSchema or ImpossibleMove;
-DiskFailed says that all is committed, and that bytes which nobody needs any more could not be removed.
+DiskFailed and StoreUnreachable say that all is committed, and that bytes which nobody needs any more could not be removed.
 
 Long because a Transaction's promises are kept by two together: how the Ledger commits, and what the Transaction writes.
 """
@@ -24,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.domain.identity import to_text
 from gateway.domain.states import ITINERARIES, Direction, State, require
-from gateway.errors import DiskFailed, ImpossibleMove, LostRace
+from gateway.errors import Defer, DiskFailed, DiskFull, ImpossibleMove, LostRace, StoreUnreachable
 from gateway.ledger.bulk import count_attempt, insert_entries, insert_rows, update_rows
 from gateway.ledger.capture import Commitments, commitments
 from gateway.ledger.chain import EMPTY, ChainEntry, Head, digest_of
@@ -43,11 +43,15 @@ Announce = Callable[[Announcements], None]
 """Called once for each transaction that recorded an event."""
 
 
-def _failure_of(action: Callable[[], None]) -> OSError | None:
+def _failure_of(action: Callable[[], None]) -> Defer | None:
     """Why it failed: what comes after it is done all the same."""
     try:
         action()
     except OSError as error:
+        failure = DiskFailed(f"removing what was done with: {error.strerror}")
+        failure.__cause__ = error
+        return failure
+    except (DiskFull, DiskFailed, StoreUnreachable) as error:
         return error
     return None
 
@@ -125,7 +129,11 @@ class Ledger:
                 if self.fence is not None:
                     say(connection, self.fence)
                 transaction = Transaction(
-                    connection, self.clock(), self.role, self._random_bytes, alone=self.fence is None
+                    connection,
+                    self.clock(),
+                    self.role,
+                    self._random_bytes,
+                    node=None if self.fence is None else self.fence.node,
                 )
                 yield transaction
                 _require_open(connection)
@@ -144,7 +152,7 @@ class Ledger:
             self._announce(transaction.announcements)
         failures = [failure for action in transaction.afterwards if (failure := _failure_of(action)) is not None]
         if failures:
-            raise DiskFailed(f"removing what was done with: {failures[0].strerror}") from failures[0]
+            raise failures[0]
 
     @contextmanager
     def beside_chain(self) -> Iterator[Connection]:
@@ -166,7 +174,7 @@ class Ledger:
 
 
 class Transaction:
-    """Changes that become true together. `now` is one moment for all of them.
+    """Changes that become true together. `now` is one moment for all of them; `node` is whose they are, None where the gateway works alone.
 
     `beforehand` are called before the commit, once each: they make durable what the rows speak of, once for many rows that
     speak of the same directory. Where one fails, nothing is committed. `afterwards` are called once the commit is durable:
@@ -174,10 +182,16 @@ class Transaction:
     """
 
     def __init__(
-        self, connection: Connection, now: float, role: str, random_bytes: Callable[[int], bytes], *, alone: bool = True
+        self,
+        connection: Connection,
+        now: float,
+        role: str,
+        random_bytes: Callable[[int], bytes],
+        *,
+        node: str | None = None,
     ) -> None:
         self.connection = connection
-        self._alone = alone
+        self.node = node
         self.now = now
         self.role = role
         self._random_bytes = random_bytes
@@ -287,7 +301,7 @@ class Transaction:
         done = update_rows(self.connection, table, [change["key"] for change in changes], rows, str(state))
         if done != len(changes):
             reason = f"{len(changes) - done} {table.name} are no longer {state}"
-            raise ImpossibleMove(reason) if self._alone else LostRace(reason)
+            raise ImpossibleMove(reason) if self.node is None else LostRace(reason)
 
     def move_with(self, consignment: Consignment, state: State, following: State, sequence: int) -> None:
         """Take all transfers of an outbound consignment along with it, those that are in `state`."""

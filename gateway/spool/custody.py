@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from gateway.domain.identity import is_id
-from gateway.storage.durable import DISK, Disk, disk_error
+from gateway.storage.durable import disk_error
 
 
 def custody_file(custody: Path, transfer: str) -> Path:
@@ -21,19 +21,6 @@ def custody_file(custody: Path, transfer: str) -> Path:
     if not is_id(transfer):
         raise ValueError("not the id of a transfer")
     return custody / transfer
-
-
-def remove(custody: Path, transfer: str, disk: Disk = DISK) -> None:
-    """Let go of a transfer's bytes; nothing where they are gone already.
-
-    Not made durable on its own: a power cut may bring the file back, and then it is removed again.
-    """
-    try:
-        disk.unlink(custody_file(custody, transfer))
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise disk_error(error, "removing a file from custody") from error
 
 
 def orphans(custody: Path, known: AbstractSet[str]) -> list[Path]:

@@ -27,6 +27,7 @@ from gateway.spool.stability import Mark, mark_of
 from gateway.storage.digest import copy, pieces
 from gateway.storage.durable import disk_error, fsync_directory, make_directory, write_all
 from gateway.storage.file_group import Group
+from gateway.storage.payloads import Payloads
 from gateway.storage.writers import Writers, writers_of
 
 _SOURCE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -75,9 +76,9 @@ def read(submission: Submission) -> bytes:
 
 
 class SubmittedCopies:
-    """Copies of submitted files on their way into custody. `directory` is made, and never readable by others."""
+    """Copies of submitted files on their way into `custody`. `directory` is made, and never readable by others."""
 
-    def __init__(self, directory: Path, run: str) -> None:
+    def __init__(self, directory: Path, run: str, custody: Path, payloads: Payloads) -> None:
         _clear(directory)
         made = not directory.is_dir()
         self._copies = directory / run
@@ -89,7 +90,9 @@ class SubmittedCopies:
         self._lock = os.open(self._copies, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._group = Group(self._copies)
-        self._names: list[str] = []
+        self._custody = custody
+        self._payloads = payloads
+        self._copied: list[Copied] = []
 
     def __enter__(self) -> Self:
         return self
@@ -115,9 +118,7 @@ class SubmittedCopies:
                     raise
         except OSError as error:
             raise disk_error(error, "copying a submitted file") from error
-        self._group.add_file(descriptor)
-        self._names.append(transfer)
-        return Copied(transfer, submission.size, sha256)
+        return self._added(descriptor, Copied(transfer, submission.size, sha256))
 
     def write(self, content: bytes, transfer: str) -> tuple[Path, Copied]:
         """A file of these bytes under the transfer's id, and where it lies until `move_in`; durable as a copy is."""
@@ -133,22 +134,30 @@ class SubmittedCopies:
                 raise
         except OSError as error:
             raise disk_error(error, "writing a file for custody") from error
-        self._group.add_file(descriptor)
-        self._names.append(transfer)
-        return target, Copied(transfer, len(content), hashlib.sha256(content).hexdigest())
+        return target, self._added(descriptor, Copied(transfer, len(content), hashlib.sha256(content).hexdigest()))
 
     def commit(self) -> None:
-        """Wait until every copy is on the disk."""
+        """Wait until every copy is on the disk, and where every node of the site finds it."""
         self._group.commit()
+        places = {custody_file(self._custody, copy.transfer): copy for copy in self._copied}
+        self._payloads.keep(
+            {path: copy.sha256 for path, copy in places.items()},
+            {path: self._copies / copy.transfer for path, copy in places.items()},
+        )
 
-    def move_in(self, custody: Path) -> None:
+    def move_in(self) -> None:
         """Give the copies their places in custody, durably. Call it inside the transaction that records them."""
         try:
-            for name in self._names:
-                (self._copies / name).rename(custody_file(custody, name))
+            for copy in self._copied:
+                (self._copies / copy.transfer).rename(custody_file(self._custody, copy.transfer))
         except OSError as error:
             raise disk_error(error, "moving a submitted file into custody") from error
-        fsync_directory(custody)
+        fsync_directory(self._custody)
+
+    def _added(self, descriptor: int, copy: Copied) -> Copied:
+        self._group.add_file(descriptor)
+        self._copied.append(copy)
+        return copy
 
 
 @contextmanager

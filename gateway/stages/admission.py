@@ -13,9 +13,16 @@ from gateway.domain.decision import Decision
 from gateway.domain.states import Direction, State
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
+from gateway.spool.submission import SubmittedCopies
 from gateway.stages.context import StageContext
 
 _HOUR: Final = 3600.0
+
+
+def submitted_copies(context: StageContext) -> SubmittedCopies:
+    """Where files lie that somebody hands over, until their rows are written."""
+    home = context.home
+    return SubmittedCopies(home.submitted, context.new_id(), home.custody, context.payloads)
 
 
 def record_admitted(

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 from gateway.domain.states import ITINERARIES, POISON_CLAIMS, Move, State, advance
 from gateway.errors import DiskFailed, Disposition, GatewayError, PoisonFile, Quarantine
 from gateway.ledger.store import TABLES, Transaction
 from gateway.ledger.units import Consignment, Parcel
 from gateway.stages.context import StageContext
-from gateway.stages.quarantine import measure, quarantine_file
+from gateway.stages.kept_files import brought, let_go, sealed_file
+from gateway.stages.quarantine import measure, quarantine_file, to_lock_away
 
 
 def consignment_of(row: Parcel) -> str:
@@ -42,26 +42,28 @@ def claim(context: StageContext, row: Parcel, claimed: set[int]) -> PoisonFile |
 def refuse(
     context: StageContext,
     row: Parcel,
-    path: Path,
     error: GatewayError,
     quarantined: Callable[[Transaction], None] = lambda _transaction: None,
 ) -> None:
-    """Move what landed, whose sealed file lies at `path`, after `error`: into the quarantine with its file, or to where
-    `failed` moves it. A Halt is raised. `quarantined` is called in the transaction that locks the file away.
+    """Move what landed after `error`: into the quarantine with its sealed file, or to where `failed` moves it. A Halt is raised.
+    `quarantined` is called in the transaction that locks the file away.
     """
     _raise_halt(context, row, error)
     if not isinstance(error, Quarantine):
         with context.ledger.write() as transaction:
             failed(context, transaction, row, error)
         return
+    path = brought(context.payloads, sealed_file(context.home, row))
     try:
         measured = measure(path)
     except OSError as failure:
         raise DiskFailed(f"cannot lock a file away: {failure.strerror}") from failure
+    identity = to_lock_away(context, path, measured)
     with context.ledger.write() as transaction:
         quarantine_file(
             context,
             transaction,
+            identity,
             path=path,
             measured=measured,
             kind=row.kind,
@@ -77,6 +79,7 @@ def refuse(
             "event": transaction.head().sequence,
         }
         transaction.move(TABLES[row.kind], row.direction, row.state, [change])
+        let_go(transaction, context.payloads, sealed_file(context.home, row))
         quarantined(transaction)
 
 

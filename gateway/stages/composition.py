@@ -27,8 +27,7 @@ from gateway.errors import (
 )
 from gateway.ledger.store import Transaction
 from gateway.settings.model import SiteKind
-from gateway.spool.submission import SubmittedCopies
-from gateway.stages.admission import record_admitted
+from gateway.stages.admission import record_admitted, submitted_copies
 from gateway.stages.context import StageContext
 from gateway.stages.inspection import invalid, wrong_authority
 from gateway.validation.sandbox.pool import Crash, Job, Sandbox
@@ -88,10 +87,10 @@ def submit(
     needed = sum(len(document.content) for document in documents) + context.settings.limits.min_free_bytes
     if shutil.disk_usage(context.home.vault).free < needed:
         raise DiskFull(f"{needed} bytes are needed to take the documents in")
-    with SubmittedCopies(context.home.submitted, context.new_id()) as draft:
+    with submitted_copies(context) as draft:
         written = [draft.write(document.content, context.new_id()) for document in documents]
-        draft.commit()
         _validate(context, readers, flow, documents, [path for path, _ in written])
+        draft.commit()
         rows = [
             {
                 "id": copy.transfer,
@@ -107,7 +106,7 @@ def submit(
         ]
         with context.ledger.write() as transaction:
             require(transaction)
-            draft.move_in(context.home.custody)
+            draft.move_in()
             record_admitted(context, transaction, rows, decision)
     return [copy.transfer for _, copy in written]
 

@@ -17,12 +17,13 @@ from gateway.domain.identity import is_id
 from gateway.domain.states import ITINERARIES, Direction, State
 from gateway.errors import GatewayError, HeldByPerson, PartnerKeyRevoked, ReturnedByPerson, UsageWrong
 from gateway.ledger.queries.identities import find, find_transfer, one
-from gateway.ledger.queries.quarantine import find_quarantined, kept_file
+from gateway.ledger.queries.quarantine import find_quarantined
 from gateway.ledger.queries.receipts import receipts_of
 from gateway.ledger.store import TABLES, Transaction
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
 from gateway.ledger.units import Consignment, Receipt, Transfer, required
 from gateway.stages.context import StageContext
+from gateway.stages.kept_files import let_go, locked_away
 
 _WAITING: Final = frozenset({State.ADMITTED, State.VALIDATED, State.PACKED, State.SEALED, State.LANDED})
 
@@ -114,7 +115,7 @@ def discard(context: StageContext, transaction: Transaction, identity: str, deci
     row = find_quarantined(transaction.connection, identity)
     if row.discarded is not None:
         raise UsageWrong(f"{row.id} was discarded before")
-    kept = kept_file(context.home, row)
+    kept = locked_away(context.home, row)
     transaction.record(
         "quarantine.discarded",
         row.kind,
@@ -125,8 +126,8 @@ def discard(context: StageContext, transaction: Transaction, identity: str, deci
         files=[row.id],
     )
     transaction.discard(row.id)
-    transaction.afterwards.append(partial(kept.unlink, missing_ok=True))
-    transaction.afterwards.append(partial(shutil.rmtree, kept.with_suffix(".folder"), ignore_errors=True))
+    let_go(transaction, context.payloads, kept)
+    transaction.afterwards.append(partial(shutil.rmtree, kept.path.with_suffix(".folder"), ignore_errors=True))
     return Decided(row.kind, row.id, row.partner, "discarded")
 
 

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from gateway.domain.receipt import queue_name
 from gateway.errors import Disposition, GatewayError, MailTooLarge, MailUnreadable, NameTaken
 from gateway.ledger import units
 from gateway.ledger.units import required
 from gateway.settings.home import Home
 from gateway.settings.model import LandingQuota
+from gateway.stages.kept_files import brought, sealed_file
 from gateway.stages.landing_quota import landing_usage
 from gateway.stages.sessions import Sessions
+from gateway.storage.payloads import Payloads
 from gateway.transport.contract import Parcel, Session
 
 LARGE: Final = 4 * 1024 * 1024
@@ -91,11 +92,13 @@ class LaneWork:
     def __init__(
         self,
         home: Home,
+        payloads: Payloads,
         sessions: Sessions,
         put: Callable[[Sequence[Result]], None],
         quota: Callable[[str], LandingQuota],
     ) -> None:
         self._home = home
+        self._payloads = payloads
         self._sessions = sessions
         self._put = put
         self._quota = quota
@@ -135,11 +138,10 @@ class LaneWork:
 
     def _send(self, session: Session, row: units.Parcel, names: Mapping[int, str]) -> Sent | Deferred:
         if isinstance(row, units.Consignment):
-            here = f"{row.id}.pgp"
-            name = names.get(row.key, here)
+            name = names.get(row.key, f"{row.id}.pgp")
         else:
-            here, name = queue_name(row.consignment, row.level, row.key), f"{row.consignment}.receipt.pgp"
-        parcel = Parcel(self._home.sealed_out / row.partner / here, name, required(row.sealed_size))
+            name = f"{row.consignment}.receipt.pgp"
+        parcel = Parcel(brought(self._payloads, sealed_file(self._home, row)), name, required(row.sealed_size))
         try:
             for _ in session.send([parcel]):
                 pass

@@ -19,9 +19,11 @@ from gateway.ledger.tables import FILE
 from gateway.ledger.units import Quarantined, Transfer
 from gateway.stages.background_readers import BackgroundReaders
 from gateway.stages.context import StageContext
+from gateway.stages.kept_files import brought
 from gateway.stages.quarantine import start_of
 from gateway.stages.showing import place_for, render, subject_of
 from gateway.storage.durable import write_file
+from gateway.storage.payloads import KeptFile
 from gateway.validation.plan import Plan
 from gateway.validation.sandbox.pool import Crash, Job
 
@@ -54,6 +56,7 @@ def show(
     context: StageContext, readers: BackgroundReaders, request: str, what: Isolated, plans: Mapping[str, Plan]
 ) -> None:
     """Render it for a request, with what its flow's rules say of it. What no reader can render is shown by its first bytes."""
+    brought(context.payloads, KeptFile(what.path, what.locked.sha256))
     flow, start = what.transfer.flow, start_of(what.path, _MOST_BYTES)
     with readers.sandbox({flow: plans[flow]}) as sandbox:
         ((_, result),) = sandbox.validate([Job("findings", flow, what.path)])

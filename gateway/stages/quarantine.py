@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,13 +21,14 @@ from typing import Final
 from gateway.domain.decision import Decision
 from gateway.domain.first_bytes import TAKEN, described
 from gateway.domain.identity import is_id
-from gateway.errors import DiskFailed, GatewayError, UsageWrong
+from gateway.errors import DiskFailed, GatewayError, NotFound, UsageWrong
 from gateway.ledger.queries.quarantine import find_quarantined, kept_file
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import FILE
 from gateway.ledger.units import Quarantined
 from gateway.stages.context import StageContext
 from gateway.stages.decisions import Decided
+from gateway.stages.kept_files import brought, locked_away
 from gateway.storage.digest import rest_digest
 from gateway.storage.durable import disk_error, fsync_directory
 
@@ -60,9 +62,19 @@ def measure(path: Path) -> Measured | None:
         return Measured(os.fstat(file.fileno()).st_size, sha256)
 
 
+def to_lock_away(context: StageContext, path: Path, measured: Measured | None) -> str:
+    """The id under which the file at `path` is to be locked away, and is kept from now on: to be called before the transaction."""
+    identity = context.new_id()
+    if measured is not None:
+        kept = _place(context, identity)
+        context.payloads.keep({kept: measured.sha256}, {kept: path})
+    return identity
+
+
 def quarantine_file(
     context: StageContext,
     transaction: Transaction,
+    identity: str,
     *,
     path: Path,
     measured: Measured | None,
@@ -70,18 +82,17 @@ def quarantine_file(
     stem: str,
     partner: str,
     error: GatewayError,
-) -> str:
-    """Lock away the sealed file at `path`, which `measure` has measured, and record why; returns the quarantine's id.
+) -> None:
+    """Lock away the sealed file at `path`, which `measure` has measured, and record why; `identity` is from `to_lock_away`.
 
     `stem` is the file's name without its endings, as the partner gave it: for a consignment its id. Raises DiskFailed.
     """
-    identity = context.new_id()
     known = measured or _NOTHING
     try:
         context.home.quarantine.mkdir(mode=0o770, parents=True, exist_ok=True)
         mode = path.lstat().st_mode if os.path.lexists(path) else 0
         if stat.S_ISREG(mode):
-            (context.home.quarantine / f"{identity}.sealed").hardlink_to(path)
+            _place(context, identity).hardlink_to(path)
             transaction.beforehand["quarantine"] = partial(fsync_directory, context.home.quarantine)
         if stat.S_ISDIR(mode):
             transaction.afterwards.append(partial(os.rename, path, context.home.quarantine / f"{identity}.folder"))
@@ -113,7 +124,18 @@ def quarantine_file(
             discarded=None,
         )
     )
-    return identity
+
+
+def _place(context: StageContext, identity: str) -> Path:
+    return context.home.quarantine / f"{identity}.sealed"
+
+
+def bring(context: StageContext, identity: str) -> None:
+    """Bring the sealed file of that id to this machine, where there is one: for `describe`."""
+    with suppress(NotFound), context.ledger.read() as connection:
+        row = find_quarantined(connection, identity)
+        if row.kind != FILE and row.discarded is None:
+            brought(context.payloads, locked_away(context.home, row))
 
 
 def describe(context: StageContext, transaction: Transaction, identity: str, _decision: Decision) -> Decided:

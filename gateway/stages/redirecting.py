@@ -39,8 +39,8 @@ from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer, required
 from gateway.settings.model import SiteKind
 from gateway.spool.delivered import read_delivered, read_given
-from gateway.spool.submission import Copied, SubmittedCopies
-from gateway.stages.admission import record_admitted
+from gateway.spool.submission import Copied
+from gateway.stages.admission import record_admitted, submitted_copies
 from gateway.stages.composition import office_of
 from gateway.stages.context import StageContext
 from gateway.stages.inspection import invalid, wrong_authority
@@ -128,15 +128,15 @@ def prepared(context: StageContext, row: Transfer, order: Order, readers: Sandbo
     if len(text := write(document)) > limit:
         raise FileTooLarge(f"The document would have {len(text)} bytes; its flow allows {limit}.")
     name = f"redirect-{now:%Y%m%d}-{passed_as}.xml"
-    with SubmittedCopies(context.home.submitted, context.new_id()) as draft:
+    with submitted_copies(context) as draft:
         path, copy = draft.write(text, passed_as)
-        draft.commit()
         _validate(context, readers, path, order.to)
+        draft.commit()
 
         def record(transaction: Transaction) -> None:
             now = find_transfer(transaction.connection, row.id)
             _require(context, now, order)
-            draft.move_in(context.home.custody)
+            draft.move_in()
             _record(context, transaction, now, order, copy, name, found=found)
 
         passed = Passed(

@@ -49,6 +49,11 @@ _POLICY: Final[Mapping[Act, Policy]] = MappingProxyType(
         Act.RESUME_PARTNER: suspensions.resume,
     }
 )
+_BEFORE: Final[Mapping[Act, Callable[[StageContext, str], None]]] = MappingProxyType(
+    {Act.EXAMINE_SEALED: quarantine.bring}
+)
+"""What is done before the transaction: work with files, of which it has none. It may find nothing, and refuses nobody."""
+
 REFUSALS: Final = (Misuse, Reject, Quarantine, Hold, ImpossibleMove)
 """Answers, not faults of this machine. ImpossibleMove is a Halt elsewhere; a person's wish does not stop a gateway."""
 
@@ -59,6 +64,7 @@ def carry_out(context: StageContext, request: Request, owner: str, policy: Polic
     `policy` is for acts that need more than the ledger: whoever carries one out has prepared it. Lets a Defer and a Halt through: the
     request waits.
     """
+    _prepare(context, request.act, request.subject)
     try:
         with context.ledger.write() as transaction:
             taken = requests.take(transaction, request, owner)
@@ -94,6 +100,7 @@ def decide(context: StageContext, act: Act, identity: str, decision: Decision) -
         wanted = (act, safe_text(identity), decision.actor, decision.reason)
         return requests.ask(transaction, context.new_id(), *wanted, owner=context.ledger.role)
 
+    _prepare(context, act, identity)
     try:
         with context.ledger.write() as transaction:
             return _act(context, transaction, ask(transaction), identity, decision)
@@ -102,6 +109,11 @@ def decide(context: StageContext, act: Act, identity: str, decision: Decision) -
             request = ask(transaction)
             _refuse(context, transaction, request, decision, _refusal(request, error))
         raise
+
+
+def _prepare(context: StageContext, act: Act, identity: str) -> None:
+    if act in _BEFORE:
+        _BEFORE[act](context, identity)
 
 
 def _decision(request: Request) -> Decision:

@@ -6,7 +6,7 @@ on again and again is held. Deferrals go to the log and into the rows; they are 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,6 +27,7 @@ from gateway.ledger.tables import FILE, TRANSFERS
 from gateway.ledger.units import Quarantined, Transfer
 from gateway.stages.context import StageContext
 from gateway.storage.durable import fsync_directory, make_directory
+from gateway.storage.payloads import KeptFile
 
 _TRIES: Final = 6
 _WAIT: Final = 15.0
@@ -103,12 +104,27 @@ def _try_again(context: StageContext, failed: list[tuple[Transfer, ScanFailed]])
         context.log("work.deferred", transfer=row.id, partner=row.partner, code=error.code, reason=error.reason)
 
 
-def isolate(context: StageContext, transaction: Transaction, row: Transfer, path: Path, reason: str) -> None:
-    """Lock an infected file away in the vault, whole, with its row and its event; after the commit `path` is removed.
+def to_isolate(context: StageContext, files: Mapping[int, KeptFile]) -> Mapping[int, str]:
+    """The ids under which infected files are to be locked away, and are kept from now on, by the keys of their rows: to be called before
+    the transaction.
+    """
+    ids = {key: context.new_id() for key in files}
+    if ids:
+        places = {context.home.infected / ids[key]: file for key, file in files.items()}
+        context.payloads.keep(
+            {place: file.sha256 for place, file in places.items()}, {place: file.path for place, file in places.items()}
+        )
+    return ids
+
+
+def isolate(
+    context: StageContext, transaction: Transaction, row: Transfer, identity: str, path: Path, reason: str
+) -> None:
+    """Lock an infected file away in the vault, whole, with its row and its event; after the commit `path` is removed. `identity` is from
+    `to_isolate`.
 
     A crash before the commit leaves a name without a row, which is removed when the role starts.
     """
-    identity = context.new_id()
     kept = context.home.infected / identity
     try:
         make_directory(kept.parent)

@@ -29,8 +29,10 @@ from gateway.ledger.queries.restorations import last_loss
 from gateway.ledger.queries.statements import AGREED, DECLINED, KEPT, KIND, MADE, OWN, STAMPED, Noted, subject_of
 from gateway.ledger.store import Transaction
 from gateway.stages.context import StageContext
+from gateway.stages.kept_files import let_go
 from gateway.stages.signing import Signing
 from gateway.storage.durable import make_directory, write_file
+from gateway.storage.payloads import KeptFile
 
 _DAY: Final = timedelta(days=1)
 
@@ -84,8 +86,13 @@ def make(context: StageContext, engine: OpenPgp, day: date) -> bool:
     signer = _signer(context)
     signed = engine.sign(statement.to_bytes(), signer)
     sha256 = hashlib.sha256(signed).hexdigest()
+    kept = _place(context, statement, sha256)
+    make_directory(kept.path.parent)
+    write_file(kept.path, signed)
+    context.payloads.keep({kept.path: sha256})
     with context.ledger.write() as transaction:
         if statements.last(transaction.connection) != before:
+            let_go(transaction, context.payloads, kept)
             return False  # another process was quicker
         transaction.record(
             MADE,
@@ -96,12 +103,11 @@ def make(context: StageContext, engine: OpenPgp, day: date) -> bool:
             text=[signed.decode("ascii")],
             **_detail(statement, sha256),
         )
-        _keep(context, transaction, statement, signed, sha256)
     return True
 
 
 def keep_stamp(context: StageContext) -> None:
-    """Write the stamp of the newest stamped statement beside it, where it does not lie there yet."""
+    """Write the stamp of the newest stamped statement beside it, where it does not lie there yet. The chain has it too."""
     with context.ledger.read() as connection:
         stamped = statements.last(connection, STAMPED)
     if stamped is not None and stamped.text is not None:
@@ -109,18 +115,25 @@ def keep_stamp(context: StageContext) -> None:
         target = directory / form.stamp_name(stamped.day, stamped.sha256)
         if not target.exists():
             make_directory(directory)
-            write_file(target, base64.b64decode(stamped.text))
+            content = base64.b64decode(stamped.text)
+            write_file(target, content)
+            context.payloads.keep({target: hashlib.sha256(content).hexdigest()})
 
 
 def received(
     context: StageContext, engine: OpenPgp, sender: str, manifest: Manifest, directory: Path
 ) -> dict[str, Received | ContentInvalid]:
-    """The statements in an unpacked consignment, or why they are none, by the ids of their transfers."""
-    return {
-        item.transfer: _verified(context, engine, sender, directory / f"{position:04d}")
-        for position, item in enumerate(manifest.items, 1)
-        if item.flow == FLOW
-    }
+    """The statements in an unpacked consignment, or why they are none, by the ids of their transfers. The statements are kept from now on."""
+    found: dict[str, Received | ContentInvalid] = {}
+    for position, item in enumerate(manifest.items, 1):
+        if item.flow != FLOW:
+            continue
+        path = directory / f"{position:04d}"
+        found[item.transfer] = statement = _verified(context, engine, sender, path)
+        if isinstance(statement, Received):
+            place = _place(context, statement.statement, item.sha256)
+            context.payloads.keep({place.path: item.sha256}, {place.path: path})
+    return found
 
 
 def keep(
@@ -152,7 +165,7 @@ def keep(
                 transfer=item.transfer,
                 **_detail(statement.statement, item.sha256),
             )
-            _keep(context, transaction, statement.statement, statement.signed, item.sha256)
+            _write(context, transaction, statement, item.sha256)
     return rejected
 
 
@@ -183,15 +196,19 @@ def _verified(context: StageContext, engine: OpenPgp, sender: str, path: Path) -
     return Received(statement, signed, signer)
 
 
-def _keep(context: StageContext, transaction: Transaction, statement: Statement, signed: bytes, sha256: str) -> None:
-    """Have the file in its place before the chain speaks of it."""
-    directory = context.home.statements / statement.site
+def _place(context: StageContext, statement: Statement, sha256: str) -> KeptFile:
+    return KeptFile(context.home.statements / statement.site / form.evidence_name(statement.day, sha256), sha256)
+
+
+def _write(context: StageContext, transaction: Transaction, received: Received, sha256: str) -> None:
+    """Have a partner's in its place before the chain speaks of it."""
+    path = _place(context, received.statement, sha256).path
 
     def write() -> None:
-        make_directory(directory)
-        write_file(directory / form.evidence_name(statement.day, sha256), signed)
+        make_directory(path.parent)
+        write_file(path, received.signed)
 
-    transaction.beforehand[f"statement {statement.site} {sha256}"] = write
+    transaction.beforehand[f"statement {received.statement.site} {sha256}"] = write
 
 
 def _detail(statement: Statement, sha256: str) -> dict[str, Any]:

@@ -23,9 +23,9 @@ from gateway.ledger.store import Transaction
 from gateway.ledger.units import Request
 from gateway.settings.model import SiteKind
 from gateway.spool.names import check_name
-from gateway.spool.submission import SubmittedCopies, examine
+from gateway.spool.submission import examine
 from gateway.spool.uploads import find_upload
-from gateway.stages.admission import record_admitted
+from gateway.stages.admission import record_admitted, submitted_copies
 from gateway.stages.background_readers import BackgroundReaders
 from gateway.stages.context import StageContext
 from gateway.stages.decisions import Decided
@@ -65,14 +65,14 @@ def sending(context: StageContext, request: Request) -> Iterator[Policy]:
     submission = examine(path, context.settings.flows[upload.flow].max_bytes)
     if shutil.disk_usage(context.home.vault).free < upload.size + context.settings.limits.min_free_bytes:
         raise DiskFull(f"{upload.size} bytes are needed to take the file in")
-    with SubmittedCopies(context.home.submitted, context.new_id()) as copies:
+    with submitted_copies(context) as copies:
         copied = copies.copy(submission, upload.id)
         copies.commit()
 
         def take(context: StageContext, transaction: Transaction, identity: str, decision: Decision) -> Decided:
             if (found := _transfer(transaction, identity)) is not None:
                 return found
-            copies.move_in(context.home.custody)
+            copies.move_in()
             row = {
                 "id": copied.transfer,
                 "flow": upload.flow,

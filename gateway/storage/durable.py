@@ -171,6 +171,16 @@ def move_own(source: Path, target: Path, disk: Disk = DISK) -> None:
     if os.lstat(source).st_uid == os.geteuid():
         move_over(source, target, disk)
         return
+    name_own(source, target, disk)
+    disk.unlink(source)
+
+
+def name_own(source: Path, target: Path, disk: Disk = DISK) -> None:
+    """Give a file a second name, under which it is this account's alone: another account's is written anew, durably. OSError as the system says."""
+    if os.lstat(source).st_uid == os.geteuid():
+        with suppress(FileExistsError):
+            disk.link(source, target, follow_symlinks=False)
+        return
     temporary = temporary_beside(target)
     # Whoever owns it may have put a pipe there, or a link to what only this account may read.
     original = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -184,7 +194,6 @@ def move_own(source: Path, target: Path, disk: Disk = DISK) -> None:
             os.close(copy)
         disk.rename(temporary, target)
         sync_directory(target.parent, disk)
-        disk.unlink(source)
     except OSError:
         discard(temporary, disk)
         raise

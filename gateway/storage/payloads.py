@@ -9,7 +9,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, NamedTuple, Protocol
+
+from gateway.storage.durable import DISK, Disk, disk_error
+
+IN_PLACE: Final[Mapping[Path, Path]] = MappingProxyType({})
+"""Files that lie under the names that they are kept by."""
+
+
+class KeptFile(NamedTuple):
+    """A file that a row speaks of: where it lies on this machine, or would, and the SHA-256 (hex) of its bytes."""
+
+    path: Path
+    sha256: str
 
 
 class Payloads(Protocol):
@@ -19,8 +32,11 @@ class Payloads(Protocol):
     digest together: what a node wrote under one name that others wrote otherwise is another file, and hurts nobody.
     """
 
-    def keep(self, files: Mapping[Path, str]) -> None:
-        """Make durable, where every node finds them, files that are durable here. Again is the same. To be called before their rows."""
+    def keep(self, files: Mapping[Path, str], lying: Mapping[Path, Path] = IN_PLACE) -> None:
+        """Make durable, where every node finds them, files that are durable here. Again is the same. To be called before their rows.
+
+        `lying` says where those lie now that get their names in the transaction of their rows.
+        """
         ...
 
     def fetch(self, path: Path, sha256: str) -> Path:
@@ -42,7 +58,10 @@ class Payloads(Protocol):
 class OneMachine:
     """The files of a gateway that works alone: those of its own directories."""
 
-    def keep(self, files: Mapping[Path, str]) -> None:
+    def __init__(self, disk: Disk = DISK) -> None:
+        self._disk = disk
+
+    def keep(self, files: Mapping[Path, str], lying: Mapping[Path, Path] = IN_PLACE) -> None:
         pass
 
     def fetch(self, path: Path, sha256: str) -> Path:  # noqa: ARG002 - the contract
@@ -51,7 +70,12 @@ class OneMachine:
         return path
 
     def forget(self, path: Path, sha256: str) -> None:  # noqa: ARG002 - the contract
-        path.unlink(missing_ok=True)
+        try:
+            self._disk.unlink(path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise disk_error(error, "removing a file that no row needs any more") from error
 
     def names(self, root: Path) -> Iterator[tuple[Path, str]]:  # noqa: ARG002 - the contract
         return iter(())

@@ -35,6 +35,7 @@ from gateway.settings.directories import PRIVATE, SHARED, make, make_below, site
 from gateway.settings.home import Home
 from gateway.settings.resources import resource
 from gateway.storage.durable import sync_directory, sync_file
+from gateway.storage.payloads import OneMachine
 
 _TOLD: Final = 10
 _WITH_SPARE_ROOM: Final = 1.05
@@ -149,7 +150,7 @@ def _audit(kept: Contents, home: Home, watch: Watch) -> tuple[Fault, ...]:
     settings = load(home)
     if settings.site.code != kept.site:
         raise BackupUnusable(f"The manifest is of {kept.site}, and the configuration of {settings.site.code}.")
-    report = audit.verify(settings, (), lambda: nullcontext(watch), deep=True)
+    report = audit.verify(settings, (), lambda: nullcontext(watch), deep=True, payloads=OneMachine())
     if (report.events, report.head) != (kept.head.sequence, kept.head.sha256):
         raise BackupUnusable("The ledger in the copy ends with another event than the manifest says.")
     return report.faults

@@ -41,6 +41,7 @@ from gateway.settings.home import Home
 from gateway.settings.ledger import LedgerSettings
 from gateway.settings.model import Settings
 from gateway.storage.durable import DISK, sync_directory, write_file
+from gateway.storage.payloads import OneMachine
 
 _LOCK: Final = "backup"
 _TOLD: Final = 10
@@ -129,7 +130,11 @@ def _fill(
     watch("audit of the copy", 0)
     # Here, not at the site: what is verified is what was written.
     report = audit.verify(
-        replace(settings, home=there, ledger=LedgerSettings()), (), lambda: nullcontext(watch), deep=True
+        replace(settings, home=there, ledger=LedgerSettings()),
+        (),
+        lambda: nullcontext(watch),
+        deep=True,
+        payloads=OneMachine(),
     )
     for beside in there.ledger.parent.glob(f"{there.ledger.name}-*"):
         beside.unlink()

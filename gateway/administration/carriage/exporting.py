@@ -27,7 +27,6 @@ from gateway.administration.site.settings import partner_of
 from gateway.domain import waybill as form
 from gateway.domain.decision import Decision
 from gateway.domain.identity import to_text
-from gateway.domain.receipt import queue_name
 from gateway.domain.states import Direction, State
 from gateway.domain.waybill import Waybill, WaybillFile
 from gateway.errors import DiskFailed, LedgerBusy, NotFound, UsageWrong
@@ -37,9 +36,9 @@ from gateway.ledger.store import Connection, Transaction
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
 from gateway.ledger.units import TABLE_OF, Consignment, Receipt, required
 from gateway.logs import Logger
-from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from gateway.stages.context import StageContext
+from gateway.stages.kept_files import brought, let_go, sealed_file
 from gateway.stages.signing import Signing
 from gateway.storage.digest import copy
 from gateway.storage.directory_walk import FILE
@@ -168,7 +167,7 @@ def _attempt(
         0o755
     )  # whoever carries it reads the waybill, and another site's account imports it: all else is sealed
     for row in rows:
-        if not _copied(context.home, row, working / _name(row)):
+        if not _copied(brought(context.payloads, sealed_file(context.home, row)), row, working / _name(row)):
             return None
     waybill = form.make(
         context.new_id(),
@@ -194,7 +193,7 @@ def _attempt(
             **decision.detail,
         )
         for row in rows:
-            _move(context.home, transaction, row, waybill.number)
+            _move(context, transaction, row, waybill.number)
         transaction.beforehand["the medium"] = partial(_publish, working, directory)
         return _exported(transaction.connection, partner, rows, waybill, directory)
 
@@ -216,15 +215,10 @@ def _inside(row: units.Parcel) -> int:
     return row.items if isinstance(row, Consignment) else 0
 
 
-def _queued(home: Home, row: units.Parcel) -> Path:
-    here = _name(row) if isinstance(row, Consignment) else queue_name(row.consignment, row.level, row.key)
-    return home.sealed_out / row.partner / here
-
-
-def _copied(home: Home, row: units.Parcel, target: Path) -> bool:
+def _copied(sealed: Path, row: units.Parcel, target: Path) -> bool:
     """Copy a sealed file durably; False where it went by the link a moment ago."""
     try:
-        source = os.open(_queued(home, row), FILE)
+        source = os.open(sealed, FILE)
     except FileNotFoundError:
         return False
     try:
@@ -241,7 +235,7 @@ def _copied(home: Home, row: units.Parcel, target: Path) -> bool:
     return True
 
 
-def _move(home: Home, transaction: Transaction, row: units.Parcel, number: str) -> None:
+def _move(context: StageContext, transaction: Transaction, row: units.Parcel, number: str) -> None:
     """Sealed to sent, as *send* does it; the wait for the receipt ends with the consignment."""
     subject = row.id if isinstance(row, Consignment) else row.consignment
     event = transaction.record(f"{row.kind}.exported", row.kind, subject, row.partner, waybill=[number])
@@ -251,7 +245,7 @@ def _move(home: Home, transaction: Transaction, row: units.Parcel, number: str) 
     if isinstance(row, Consignment):
         transaction.move_with(row, State.SEALED, State.SENT, event)
     else:
-        transaction.afterwards.append(partial(_queued(home, row).unlink, missing_ok=True))
+        let_go(transaction, context.payloads, sealed_file(context.home, row))
 
 
 def _publish(working: Path, directory: Path) -> None:

@@ -26,6 +26,8 @@ from gateway.ledger.store import event_before
 from gateway.ledger.units import Consignment, Transfer
 from gateway.logs import Logger
 from gateway.settings.model import Settings
+from gateway.stages.context import StageContext
+from gateway.stages.kept_files import brought, in_custody
 from gateway.storage.digest import file_digest
 
 _PIECE: Final = 1 << 20
@@ -71,7 +73,7 @@ def disclose(settings: Settings, log: Logger, identity: str, out: Path, decision
     with stage_context(settings, log) as context, permitted():
         with context.ledger.read() as connection:
             unit = find_transfer(connection, identity)
-        found = next((path for path in _places(settings, unit) if _holds(path, unit.sha256)), None)
+        found = next((path for path in _places(context, unit) if _holds(path, unit.sha256)), None)
         if found is None:
             raise PayloadGone(f"the content of transfer {unit.id} is not at this site any more, byte for byte")
         with context.ledger.write() as transaction:
@@ -96,17 +98,20 @@ def _add_payload(contents: Contents, unit: Transfer | Consignment, payload: Path
             raise PayloadGone(f"the content of transfer {unit.id} changed while it was read")
 
 
-def _places(settings: Settings, unit: Transfer) -> Iterator[Path]:
+def _places(context: StageContext, unit: Transfer) -> Iterator[Path]:
     """Where a transfer's content may lie at this site."""
-    home = settings.home
+    home, payloads = context.home, context.payloads
     if unit.direction == Direction.OUT:
-        yield home.custody / unit.id
+        yield brought(payloads, in_custody(home, unit))
         yield from (home.returned / unit.flow / unit.partner).glob("*")
     else:
         if unit.delivered_name is not None:
             yield home.inbound / unit.flow / unit.partner / unit.delivered_name
         if unit.consignment is not None and unit.position is not None:
             yield home.opened / unit.consignment / f"{unit.position:04d}"
+    for path, sha256 in payloads.names(home.infected):
+        if sha256 == unit.sha256:
+            yield payloads.fetch(path, sha256)
     yield from home.infected.glob("*")
 
 

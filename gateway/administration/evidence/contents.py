@@ -18,10 +18,10 @@ from gateway.administration.evidence.container import Container, refuse_taken
 from gateway.administration.evidence.pages import Section
 from gateway.administration.evidence.story import Proof
 from gateway.administration.site.known_heads import statement_files
-from gateway.assembly import key_store, open_pgp
+from gateway.assembly import key_store, open_pgp, payloads_of
 from gateway.crypto.contract import KeyStore, OpenPgp
 from gateway.domain.identity import to_text
-from gateway.domain.receipt import MAX_BYTES, evidence_name
+from gateway.domain.receipt import MAX_BYTES
 from gateway.domain.receipt import Receipt as SignedReceipt
 from gateway.errors import (
     ChainBroken,
@@ -38,9 +38,11 @@ from gateway.ledger.queries.events import chain
 from gateway.ledger.queries.proof import Confirmed, Place, ProvenRow, adopted
 from gateway.ledger.queries.restorations import was_lost
 from gateway.ledger.store import Connection, event_before, event_digest
-from gateway.ledger.units import Receipt, required
+from gateway.ledger.units import Receipt
 from gateway.settings.model import Settings
+from gateway.stages.kept_files import brought, in_evidence
 from gateway.storage.digest import file_digest
+from gateway.storage.payloads import Payloads
 
 FORMAT: Final = 1
 _MORE: Final = 64 * 1024
@@ -76,6 +78,7 @@ class Contents:
     """A file of evidence that is being filled. `missing` says in sentences what could not be put in."""
 
     settings: Settings
+    payloads: Payloads
     connection: Connection
     store: KeyStore
     engine: OpenPgp
@@ -120,16 +123,14 @@ class Contents:
 
     def add_receipt(self, row: Receipt) -> None:
         """A partner's accepted receipt, once: as it came, and without its encryption."""
-        name = evidence_name(row.consignment, row.level, required(row.sealed_sha256))
-        kept, stem = (
-            self.settings.home.evidence / row.partner / name,
-            f"receipts/{row.partner}/{name.removesuffix('pgp')}",
-        )
+        file = in_evidence(self.settings.home, row)
+        kept, name = file.path, file.path.name
+        stem = f"receipts/{row.partner}/{name.removesuffix('pgp')}"
         if row.key in self._receipts:
             return
         self._receipts.add(row.key)
         self.certificates.add(row.partner)
-        if not kept.is_file():
+        if not brought(self.payloads, file).is_file():
             over = ": its time was over" if row.salt.startswith(ERASED) else ""
             self.missing.append(f"The receipt {name} of {row.partner} is not kept at this site any more{over}.")
             return
@@ -173,7 +174,7 @@ class Contents:
     def _add_statements(self, first: int, last: int) -> None:
         """Our own daily statements that name one of these events, with the time stamps of those that have one."""
         directory = f"statements/{self.settings.site.code}"
-        for path, statement in statement_files(self.settings):
+        for path, statement in statement_files(self.settings, self.payloads):
             if first <= statement.head.sequence <= last:
                 self.out.add(f"{directory}/{path.name}", [path.read_bytes()])
                 stamp = path.with_suffix(".tsr")
@@ -182,7 +183,7 @@ class Contents:
 
     def stated(self, sequence: int) -> int | None:
         """The number of the first event from this one on that a daily statement of this site names."""
-        heads = (statement.head.sequence for _, statement in statement_files(self.settings))
+        heads = (statement.head.sequence for _, statement in statement_files(self.settings, self.payloads))
         return min((head for head in heads if head >= sequence), default=None)
 
     def _add_certificates(self) -> None:
@@ -238,6 +239,7 @@ def filling(settings: Settings, out: Path) -> Iterator[tuple[Connection, Callabl
         try:
             with opened(settings) as ledger, ledger.read() as connection:
                 store = key_store(settings.home.keyrings)
-                yield connection, lambda target: Contents(settings, connection, store, engine, target)
+                payloads = payloads_of(settings)
+                yield connection, lambda target: Contents(settings, payloads, connection, store, engine, target)
         finally:
             engine.close()

@@ -66,7 +66,14 @@ class _Ledgered:
         return self._digests[table][key] == bytes.fromhex(row.digest)
 
 
-def export(settings: Settings, start: date, end: date, out: Path, now: float, tell: Callable[[str, int], None]) -> Made:
+def export(
+    settings: Settings,
+    start: date,
+    end: date,
+    out: Path,
+    now: float,
+    tell: Callable[[str, int], None],
+) -> Made:
     """Everything from one day to another (UTC), both included, as a new file. `tell` is told of the progress."""
     if end < start:
         raise UsageWrong("--from has to be the first day, and --to the last.")

@@ -26,8 +26,8 @@ from gateway.flows.routes import WAYS
 from gateway.ledger.queries import identities
 from gateway.logs import Logger
 from gateway.settings.model import Settings
-from gateway.spool.submission import Submission, SubmittedCopies, examine
-from gateway.stages.admission import record_admitted
+from gateway.spool.submission import Submission, examine
+from gateway.stages.admission import record_admitted, submitted_copies
 from gateway.stages.context import StageContext
 
 GOOD: Final = frozenset({State.RECEIPTED, State.INGESTED})
@@ -77,11 +77,11 @@ class Submitting:
         with permitted():
             if shutil.disk_usage(home.vault).free < needed:
                 raise DiskFull(f"{needed} bytes are needed to take these files in")
-            with SubmittedCopies(home.submitted, context.new_id()) as copies:
+            with submitted_copies(context) as copies:
                 copied = [copies.copy(submission, context.new_id()) for submission in submissions]
                 copies.commit()
                 with context.ledger.write() as transaction:
-                    copies.move_in(home.custody)
+                    copies.move_in()
                     record_admitted(
                         context,
                         transaction,

@@ -115,6 +115,7 @@ def write_missing(context: StageContext) -> None:
             if not target.exists():
                 make_directory(directory)
                 write_file(target, each.text.encode("ascii"))
+                context.payloads.keep({target: each.sha256})
 
 
 def _account(found: Iterable[Said]) -> _Account:

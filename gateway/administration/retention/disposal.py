@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -28,13 +27,12 @@ from gateway.administration.retention.files import LOCKED, DueFile, as_delivered
 from gateway.administration.retention.plan import Line, kinds_of, lines_of, rules_of, waits
 from gateway.domain.decision import Decision
 from gateway.domain.identity import to_text
-from gateway.domain.receipt import evidence_name
 from gateway.domain.retention import Kind, Rule
 from gateway.domain.triage import ENDING as TRIAGE
 from gateway.domain.triage import tells_of
 from gateway.ledger.audit.chain import Watch, silent
 from gateway.ledger.queries.legal_holds import Held, held
-from gateway.ledger.queries.quarantine import is_kept, kept_file
+from gateway.ledger.queries.quarantine import is_kept, quarantined
 from gateway.ledger.queries.retention import (
     BEGUN,
     SUBJECT,
@@ -44,8 +42,8 @@ from gateway.ledger.queries.retention import (
     last_certified,
     said_since,
 )
-from gateway.ledger.retention import ROWS, Due, due, erase, truncate_log
-from gateway.ledger.units import Quarantined, Transfer, required
+from gateway.ledger.retention import ROWS, due, erase, truncate_log
+from gateway.ledger.units import Quarantined, Transfer
 from gateway.logs import Logger
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
@@ -55,6 +53,7 @@ from gateway.spool.exception_lists import ENDING, ExceptionLists, ListKey
 from gateway.spool.old_files import OldFile, remove
 from gateway.stages.context import StageContext
 from gateway.stages.itinerary import Role
+from gateway.stages.kept_files import in_evidence, let_go, locked_away
 from gateway.storage.durable import fsync_directory
 
 Place = tuple[str, str, str]
@@ -120,6 +119,7 @@ class _Run:
         self, context: StageContext, rules: Mapping[Kind, Rule], kinds: tuple[Kind, ...], watch: Watch
     ) -> None:
         self.context, self.rules, self.kinds, self.watch = context, rules, kinds, watch
+        self.lists = ExceptionLists(context.home.exceptions, context.payloads)
 
     @property
     def home(self) -> Home:
@@ -160,9 +160,9 @@ class _Run:
         if Kind.TRANSFERS in self.kinds:
             self._remove_lists()
         if Kind.QUARANTINED in self.kinds:
-            self._remove_discarded(self.home.quarantine.glob("*.sealed"))
+            self._remove_discarded(self.home.quarantine, "*.sealed")
         if Kind.INFECTED in self.kinds:
-            self._remove_discarded(self.home.infected.glob("*"))
+            self._remove_discarded(self.home.infected, "*")
 
     def _remove_delivered(self, files: Sequence[DueFile]) -> None:
         gone: list[Transfer] = []
@@ -184,7 +184,7 @@ class _Run:
     def _remove_list_beside(self, row: Transfer) -> None:
         """What lies beside a delivered file, where it is that: the list of exceptions, and what triage said."""
         beside = self.home.inbound / row.flow / row.partner / f"{row.delivered_name}{ENDING}"
-        listed = ExceptionLists(self.home.exceptions).read(ListKey("in", row.partner, row.id))
+        listed = self.lists.read(ListKey("in", row.partner, row.id))
         if listed is not None and beside.is_file() and not beside.is_symlink() and beside.read_bytes() == listed:
             beside.unlink(missing_ok=True)
         told = beside.with_name(f"{PurePath(row.delivered_name or '').name}{TRIAGE}")
@@ -194,7 +194,7 @@ class _Run:
     def _remove_quarantined(self, file: DueFile) -> None:
         row = file.unit
         assert isinstance(row, Quarantined)  # noqa: S101 - what `due_quarantined` gives
-        kept = kept_file(self.home, row)
+        kept = locked_away(self.home, row)
         with self.context.ledger.write() as transaction:
             if held(transaction.connection).covers(row.partner, row.id, row.consignment):
                 return
@@ -202,15 +202,20 @@ class _Run:
                 "quarantine.disposed", "quarantine", row.id, row.partner, bytes=row.size, **self._why(file)
             )
             transaction.discard(row.id)
-            transaction.afterwards.append(partial(kept.unlink, missing_ok=True))
-            transaction.afterwards.append(partial(shutil.rmtree, kept.with_suffix(".folder"), ignore_errors=True))
+            let_go(transaction, self.context.payloads, kept)
+            transaction.afterwards.append(partial(shutil.rmtree, kept.path.with_suffix(".folder"), ignore_errors=True))
 
-    def _remove_discarded(self, found: Iterable[Path]) -> None:
+    def _remove_discarded(self, root: Path, names: str) -> None:
         """What a crash left of files whose row says that they are gone."""
         with self.context.ledger.write() as transaction:
-            for path in found:
+            for path in root.glob(names):
                 if not is_kept(transaction.connection, path.name.removesuffix(".sealed")):
                     path.unlink(missing_ok=True)
+        if there := list(self.context.payloads.names(root)):
+            with self.context.ledger.read() as connection:
+                rows = quarantined(connection, discarded=True)
+            for gone in {locked_away(self.home, row) for row in rows if row.discarded is not None}.intersection(there):
+                self.context.payloads.forget(*gone)
 
     def _remove_from_spool(
         self, kind: Kind, flow: str, partner: str, files: list[DueFile], told: Mapping[Place, float], holds: Held
@@ -253,7 +258,8 @@ class _Run:
                 with self.context.ledger.write() as transaction:
                     gone, after = erase(transaction, self.rules[kind], after, BATCH, waiting)
                     for each in gone if kind is Kind.TRANSFERS else ():
-                        transaction.afterwards.append(partial(self._list_of(each).unlink, missing_ok=True))
+                        key = ListKey(each.direction or "", each.partner or "", str(each.subject))
+                        transaction.afterwards.append(partial(self.lists.forget, key))
                 done += len(gone)
                 self.watch(str(kind), done)
                 if after is None:
@@ -269,15 +275,12 @@ class _Run:
 
     # -- files of rows that are erased
 
-    def _list_of(self, row: Due) -> Path:
-        return self.home.exceptions / (row.direction or "") / (row.partner or "") / f"{row.subject}.csv"
-
     def _remove_lists(self) -> None:
         """Lists of exceptions of transfers that were erased before, and whose run was killed then."""
         with self.context.ledger.read() as connection:
-            for path in self.home.exceptions.glob("*/*/*.csv"):
-                if is_erased(connection, path.parent.parent.name, path.parent.name, path.stem):
-                    path.unlink(missing_ok=True)
+            for key in self.lists.kept():
+                if is_erased(connection, *key):
+                    self.lists.forget(key)
 
     def remove_receipts(self) -> None:
         """The kept receipts whose text was erased since the last certificate: so none covers what is still there."""
@@ -287,9 +290,9 @@ class _Run:
                 if said.event != "receipt.erased" or said.partner is None:
                     continue
                 for row in erased_receipts(connection, said.partner, said.subject):
-                    name = evidence_name(row.consignment, row.level, required(row.sealed_sha256))
-                    with suppress(FileNotFoundError):
-                        (self.home.evidence / row.partner / name).unlink()
-                        touched.add(self.home.evidence / row.partner)
+                    file = in_evidence(self.home, row)
+                    self.context.payloads.forget(*file)
+                    touched.add(file.path.parent)
         for directory in touched:
-            fsync_directory(directory)
+            if directory.is_dir():
+                fsync_directory(directory)

@@ -19,9 +19,10 @@ from typing import Final
 from gateway.administration.access import opened, permitted, reading
 from gateway.administration.site.audit_record import AuditRecord, keep, kept
 from gateway.administration.site.known_heads import own_statements, read_heads
+from gateway.assembly import payloads_of
 from gateway.daemon.lock import holder
 from gateway.domain.identity import to_text
-from gateway.errors import DiskFailed, NotFound, UsageWrong
+from gateway.errors import CustodyLost, DiskFailed, NotFound, UsageWrong
 from gateway.ledger.audit.chain import Fault, Watch, any_text, check_chain, to_the_end, told
 from gateway.ledger.audit.files import Area, Findings, Listing, check_files
 from gateway.ledger.audit.heads import Claimed, check_heads, heads_of
@@ -36,6 +37,7 @@ from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from gateway.stages.itinerary import Role
 from gateway.storage.digest import file_digest
+from gateway.storage.payloads import Payloads
 
 LAST: Final = "last"
 """The anchor that the last audit without faults left."""
@@ -43,6 +45,9 @@ LAST: Final = "last"
 _HEAD_FILE: Final = "state/ledger-head"
 _RECORD: Final = "state/audit.json"
 _ALWAYS_READ: Final = (Area.EVIDENCE, Area.STATEMENTS, Area.DISPOSALS)
+
+_OTHER: Final = "other bytes"
+"""The digest of what is not what its name in the store says."""
 
 _LOOKS: Final = 5
 _BETWEEN_LOOKS: Final = 1.0
@@ -96,6 +101,7 @@ def verify(
     since: str | None = None,
     record: bool = False,
     partial: bool = False,
+    payloads: Payloads | None = None,
 ) -> AuditReport:
     """The schema, the whole chain, the rows, the heads that partners exported to files, and the files on disk.
 
@@ -103,13 +109,15 @@ def verify(
     anchor, SEQUENCE:SHA256 of an event up to which all was verified before, or LAST: then only later events are
     looked at, and the rows that they speak of; indices are then not compared with their tables. `record` keeps the result for
     `gateway status`. `partial` leaves out the directories into which this account may not look, where it would else raise NotPermitted.
+    `payloads` are where the files are, None where the settings say so.
     """
+    payloads = payloads_of(settings) if payloads is None else payloads
     with permitted():
         last = kept(settings.home)
     anchor = _anchor(last, since)
     given = [head for path in exported for head in read_heads(path, settings.site.code)]
     heads_given = len(given)
-    given += own_statements(settings)
+    given += own_statements(settings, payloads)
     with permitted():
         remembered = HeadFile(settings.home.ledger_head).found()
     if isinstance(remembered, Head):
@@ -134,7 +142,7 @@ def verify(
             faults += _missing_heads(head, remembered, last)
         tell("files", 0)
         areas = _visible(settings.home) if partial else _AREAS
-        found = _check_disk(settings, ledger, areas, deep=deep)
+        found = _check_disk(settings, payloads, ledger, areas, deep=deep)
         ended = to_text(ledger.clock())
     report = AuditReport(
         head.sequence,
@@ -226,13 +234,15 @@ def _visible(home: Home) -> dict[Area, Root]:
     }
 
 
-def _check_disk(settings: Settings, ledger: Ledger, areas: Mapping[Area, Root], *, deep: bool) -> Findings:
+def _check_disk(
+    settings: Settings, payloads: Payloads, ledger: Ledger, areas: Mapping[Area, Root], *, deep: bool
+) -> Findings:
     """The files against the rows. While the gateway works both change, so a fault is one that stays over several looks."""
-    findings = _look(settings, ledger, areas, deep=deep)
+    findings = _look(settings, payloads, ledger, areas, deep=deep)
     looks = 1
     while (findings.faults or findings.left_over) and looks < _LOOKS and _works(settings.home):
         time.sleep(_BETWEEN_LOOKS)
-        again = _look(settings, ledger, areas, deep=deep)
+        again = _look(settings, payloads, ledger, areas, deep=deep)
         findings = Findings(
             [fault for fault in findings.faults if fault in again.faults],
             [fault for fault in findings.left_over if fault in again.left_over],
@@ -245,12 +255,23 @@ def _works(home: Home) -> bool:
     return any(holder(home.run, role) is not None for role in Role)
 
 
-def _look(settings: Settings, ledger: Ledger, areas: Mapping[Area, Root], *, deep: bool) -> Findings:
+def _look(
+    settings: Settings, payloads: Payloads, ledger: Ledger, areas: Mapping[Area, Root], *, deep: bool
+) -> Findings:
     home = settings.home
     with permitted():
-        files = {area: _listing(root(home)) for area, root in areas.items()}
+        files: dict[Area, dict[str, int | None]] = {area: {**_listing(root(home))} for area, root in areas.items()}
+    # What the store has is the truth; what lies here as well is this node's copy.
+    stored: dict[tuple[Area, str], list[str]] = {}
+    for area, root in areas.items():
+        for path, sha256 in payloads.names(root(home)):
+            name = str(path.relative_to(root(home)))
+            stored.setdefault((area, name), []).append(sha256)
+            files[area][name] = None
 
     def digest(area: Area, name: str) -> str | None:
+        if (area, name) in stored:
+            return _stored_digest(payloads, _AREAS[area](home) / name, stored[area, name], deep=deep)
         # Receipts and statements are small, and there is no other proof that one is whole: each is read every time.
         return _digest(_AREAS[area](home) / name) if deep or area in _ALWAYS_READ else None
 
@@ -283,6 +304,18 @@ def _plain(directory: str | Path) -> Iterator[tuple[str, int]]:
                 yield entry.name, entry.stat(follow_symlinks=False).st_size
         except FileNotFoundError:
             continue  # the gateway has just let go of it
+
+
+def _stored_digest(payloads: Payloads, path: Path, known: Sequence[str], *, deep: bool) -> str | None:
+    """The digest that the store has of a file, None where a crash has left it more than one; `deep` reads the bytes."""
+    if len(known) > 1 or not deep:
+        return known[0] if len(known) == 1 else None
+    try:
+        return _digest(payloads.fetch(path, known[0]))
+    except FileNotFoundError:
+        return None
+    except CustodyLost:
+        return _OTHER
 
 
 def _digest(path: Path) -> str | None:

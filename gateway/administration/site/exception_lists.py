@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gateway.administration.access import permitted, reading
 from gateway.administration.views.records import ExceptionCount
+from gateway.assembly import payloads_of
 from gateway.errors import NotFound
 from gateway.ledger.queries.facts import exceptions_in
 from gateway.ledger.queries.identities import find_transfer
@@ -35,7 +36,9 @@ def exceptions_of(settings: Settings, identity: str) -> ExceptionList:
     if counts is None:
         return ExceptionList(row.name, None, ())
     with permitted():
-        content = ExceptionLists(settings.home.exceptions).read(ListKey(row.direction, row.partner, row.id))
+        content = ExceptionLists(settings.home.exceptions, payloads_of(settings)).read(
+            ListKey(row.direction, row.partner, row.id)
+        )
     if content is None:
         raise NotFound(
             f"The list of the {counts[0]} exceptions of transfer {row.id} is not in {settings.home.exceptions}."

@@ -20,6 +20,7 @@ from gateway.errors import ContentInvalid, UsageWrong
 from gateway.ledger.audit.heads import Claimed
 from gateway.settings.model import Settings
 from gateway.settings.values import SITE_CODE
+from gateway.storage.payloads import Payloads
 
 
 class KnownHead(BaseModel):
@@ -55,19 +56,21 @@ def read_known(path: Path, site: str) -> list[KnownHead]:
     return known
 
 
-def own_statements(settings: Settings) -> list[Claimed]:
+def own_statements(settings: Settings, payloads: Payloads) -> list[Claimed]:
     """The heads in the statements of this site that lie on the disk, whether the ledger speaks of them or not."""
     return [
         Claimed(stated.head.sequence, stated.head.sha256, f"the file {path.name}", "this site's statement names")
-        for path, stated in statement_files(settings)
+        for path, stated in statement_files(settings, payloads)
     ]
 
 
-def statement_files(settings: Settings) -> Iterator[tuple[Path, Statement]]:
-    """The statements of this site that lie on the disk, in the order of their names. One that cannot be read is left out: the
+def statement_files(settings: Settings, payloads: Payloads) -> Iterator[tuple[Path, Statement]]:
+    """The statements of this site that are kept, in the order of their names. One that cannot be read is left out: the
     comparison of the files tells it.
     """
     directory, names = settings.home.statements / settings.site.code, list[str]()
+    for path, sha256 in payloads.names(directory):
+        payloads.fetch(path, sha256)
     with permitted(), suppress(FileNotFoundError):
         names = sorted(
             entry.name

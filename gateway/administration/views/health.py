@@ -57,6 +57,7 @@ _DAY: Final = 86_400.0
 def health(settings: Settings, connection: Connection, machine: Machine, now: float) -> Health:
     """The site's health at a moment. It counts all units that there are: who needs a part of it asks for that part."""
     oldest = overview.oldest_waiting(connection)
+    site_nodes = nodes_of(settings, connection, moves=False)
     running = machine.processes["gateway"] is not None
     found = Health(
         site=settings.site.code,
@@ -91,7 +92,8 @@ def health(settings: Settings, connection: Connection, machine: Machine, now: fl
         continuity=_continuity(settings, connection),
         carried=tuple(_carried(settings, connection)),
         unanswered=tuple(_unanswered(settings, connection, now)),
-        nodes=nodes_of(settings, connection).nodes,
+        nodes=site_nodes.nodes,
+        lanes_late=site_nodes.late,
     )
     needs = tuple(str(each) for each in needs_of(found, machine.late_ending, now))
     return replace(found, healthy=not needs, needs=needs)

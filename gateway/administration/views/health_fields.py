@@ -251,4 +251,6 @@ class Health:
     carried: tuple[CarriedHealth, ...] = ()
     unanswered: tuple[OverdueAnswers, ...] = ()
     nodes: tuple[NodeView, ...] = ()
+    lanes_late: tuple[str, ...] = ()
+    """Lanes that no node of the site has worked on for two leases and longer."""
     held_up: tuple[HeldUpRole, ...] = ()

@@ -10,7 +10,6 @@ it is there already.
 from __future__ import annotations
 
 import io
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +18,7 @@ import orjson
 from gateway.crypto.contract import OpenPgp, Sealed
 from gateway.domain.identity import to_text
 from gateway.domain.manifest import AuditHead
-from gateway.domain.receipt import ExceptionCount, Level, Outcome, Receipt, ReceiptItem, TriageNote, queue_name
+from gateway.domain.receipt import ExceptionCount, Level, Outcome, Receipt, ReceiptItem, TriageNote
 from gateway.domain.states import Direction, State
 from gateway.domain.triage import TriageCounts
 from gateway.errors import GatewayError, ImpossibleMove
@@ -33,7 +32,9 @@ from gateway.ledger.units import Lane, Transfer, required
 from gateway.stages.attempts import claim, failed
 from gateway.stages.context import StageContext, Step
 from gateway.stages.continuity import own_notice
+from gateway.stages.kept_files import let_go, sealed_file, sealed_path
 from gateway.stages.signing import Signing
+from gateway.storage.payloads import KeptFile
 
 _OUTCOMES: Final = {
     State.DELIVERED: Outcome.DELIVERED,
@@ -84,21 +85,25 @@ class Acknowledge:
     def _seal(self, row: units.Receipt) -> None:
         context = self._context
         claim(context, row, self._claimed)
-        output = context.home.sealed_out / row.partner / queue_name(row.consignment, row.level, row.key)
+        output = sealed_path(context.home, row)
         try:
             output.parent.mkdir(mode=0o770, parents=True, exist_ok=True)
             body = self._body(row)
             sealed = self._sealed(row, body, output)
+            context.payloads.keep({output: sealed.sha256})
         except GatewayError as error:
             with context.ledger.write() as transaction:
                 failed(context, transaction, row, error)
             return
         with context.ledger.write() as transaction:
             if receipts.answers_of(transaction.connection, row.key) != row.answers:
-                return  # the back office answered more meanwhile: the next step writes the receipt again
+                # The back office answered more meanwhile: the next step writes the receipt again.
+                let_go(transaction, context.payloads, KeptFile(output, sealed.sha256))
+                return
             # The message that it answers is not needed any more, whatever became of it.
-            answered = context.home.sealed_in / row.partner / f"{row.consignment}.pgp"
-            transaction.afterwards.append(partial(answered.unlink, missing_ok=True))
+            answered = consignments.consignment_in(transaction.connection, row.partner, row.consignment)
+            if answered is not None:
+                let_go(transaction, context.payloads, sealed_file(context.home, answered))
             event = transaction.record("receipt.sealed", "receipt", row.consignment, row.partner, bytes=sealed.size)
             transaction.move(
                 RECEIPTS,

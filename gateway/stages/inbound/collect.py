@@ -18,24 +18,28 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.domain.identity import is_id
+from gateway.domain.retry import is_due
 from gateway.domain.states import Direction, State
 from gateway.errors import ConsignmentAltered, DiskFailed, DiskFull, GatewayError, LandingUnexpected
 from gateway.ledger.queries import consignments, receipts
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
+from gateway.ledger.units import Consignment, Receipt
 from gateway.spool.names import safe_name
 from gateway.spool.passed_over import PassedOver
 from gateway.stages.context import BATCH, StageContext, Step
 from gateway.stages.day_take import DayTake
+from gateway.stages.kept_files import let_go, sealed_file
 from gateway.stages.landing import COPYING, UNFINISHED, LandingUploads
-from gateway.stages.quarantine import Measured, measure, quarantine_file
+from gateway.stages.quarantine import Measured, measure, quarantine_file, to_lock_away
 from gateway.storage.durable import disk_error, fsync_directory
+from gateway.storage.payloads import KeptFile
 from gateway.storage.writers import Writers, writers_of
 
 _PART_DAYS: Final = 1.0
@@ -43,6 +47,20 @@ _QUIET_SECONDS: Final = 3.0
 """How long a client may take, after its last byte, to set times and to look at the file: some round trips."""
 
 _PIECE: Final = 1 << 20
+_ARRIVALS: Final = "arrivals"
+_ELSEWHERE: Final = 2.0
+"""How often a node looks for what landed at others, in seconds."""
+_READ_LATER: Final = (State.LANDED, State.OPENED, State.HELD)
+"""States in which a consignment's sealed file is needed."""
+
+
+class _Refused(NamedTuple):
+    """An arrival that is to be locked away, and why."""
+
+    path: Path
+    measured: Measured | None
+    stem: str
+    error: GatewayError
 
 
 class Collect:
@@ -56,9 +74,13 @@ class Collect:
         self._uploads = uploads or LandingUploads()
         self._day = DayTake(context)
         self._due: float | None = None
+        self._look = 0.0
+        self._brought: dict[Path, str] = {}
+        """Arrivals of other nodes, with their digests, until they are recorded."""
 
     def step(self) -> Step:
         done, self._due = 0, None
+        self._bring_arrivals()
         for partner in self._context.settings.partners:
             try:
                 done += self._collect(partner)
@@ -74,7 +96,7 @@ class Collect:
 
     def _collect(self, partner: str) -> int:
         context = self._context
-        arrivals = context.home.sealed_in / partner / "arrivals"
+        arrivals = context.home.sealed_in / partner / _ARRIVALS
         landing = context.home.landing_in(partner)
         if not landing.is_dir():
             return 0
@@ -91,16 +113,56 @@ class Collect:
                 taken += 1
             if taken == BATCH:
                 break
-        # What landed at this node is recorded by the one that has the lane.
-        if not arrivals.is_dir() or partner in context.elsewhere:
+        if not arrivals.is_dir():
             return taken
         found = [(path, measure(path)) for path in sorted(arrivals.iterdir())[:BATCH]]
         if not found:
             return 0
+        if partner in context.elsewhere:
+            return self._pass_on(partner, found)
+        named = {
+            arrivals.with_name(path.name): (path, measured)
+            for path, measured in found
+            if measured is not None and _kind(path.name) is not None
+        }
+        context.payloads.keep(
+            {kept: measured.sha256 for kept, (_, measured) in named.items()},
+            {kept: path for kept, (path, _) in named.items()},
+        )
+        refused: list[_Refused] = []
         with context.ledger.write() as transaction:
-            done = sum(self._record(transaction, partner, path, measured) for path, measured in found)
+            done = sum(self._record(transaction, partner, path, measured, refused) for path, measured in found)
             fsync_directory(arrivals.parent)
+        self._lock_away(partner, refused)
         return done
+
+    def _bring_arrivals(self) -> None:
+        """Bring what landed at other nodes from partners whose lanes are this one's."""
+        context, now = self._context, self._context.clock()
+        if context.lanes is None:
+            return
+        if is_due(self._look, now, _ELSEWHERE):
+            self._look = now + _ELSEWHERE
+            for path, sha256 in context.payloads.names(context.home.sealed_in):
+                partner = path.parent.parent.name
+                if path.parent.name != _ARRIVALS or partner in context.elsewhere or os.path.lexists(path):
+                    continue
+                context.payloads.fetch(path, sha256)
+                self._brought[path] = sha256
+        self._due = self._look
+
+    def _pass_on(self, partner: str, found: Sequence[tuple[Path, Measured | None]]) -> int:
+        """Leave what landed at this node to the one that has the lane. What is no file is refused here."""
+        files = {path: measured.sha256 for path, measured in found if measured is not None}
+        if files:
+            payloads = self._context.payloads
+            payloads.keep(files)
+            for path, sha256 in payloads.names(next(iter(files)).parent):
+                if files.get(path) == sha256:  # the store has it; where there is none, it waits here for its lane
+                    path.unlink(missing_ok=True)
+        stems = ((path, path.name.partition(".")[0]) for path, measured in found if measured is None)
+        self._lock_away(partner, [_Refused(path, None, stem, LandingUnexpected()) for path, stem in stems])
+        return 0
 
     def _complete(self, landing: Path, arrivals: Path) -> Iterator[Path]:
         limit = self._context.clock() - _PART_DAYS * 86400
@@ -132,18 +194,21 @@ class Collect:
         self._due = due if self._due is None else min(self._due, due)
         return True
 
-    def _record(self, transaction: Transaction, partner: str, path: Path, measured: Measured | None) -> bool:
-        """Record an arrival; False where it has to wait."""
-        stem = path.name.partition(".")[0]
-        if path.name == f"{stem}.pgp" and is_id(stem) and measured is not None:
-            self._consignment(transaction, partner, path, stem, measured)
-        elif path.name == f"{stem}.receipt.pgp" and is_id(stem) and measured is not None:
+    def _record(
+        self, transaction: Transaction, partner: str, path: Path, measured: Measured | None, refused: list[_Refused]
+    ) -> bool:
+        """Record an arrival, or have it `refused`; False where it has to wait."""
+        stem, kind = path.name.partition(".")[0], _kind(path.name)
+        if measured is None or kind is None:
+            refused.append(_Refused(path, measured, stem, LandingUnexpected()))
+        elif kind is Receipt:
             return self._receipt(transaction, partner, path, stem, measured)
-        else:
-            self._refuse(transaction, partner, path, measured, stem, LandingUnexpected())
+        elif not self._consignment(transaction, partner, path, stem, measured):
+            refused.append(_Refused(path, measured, stem, ConsignmentAltered()))
         return True
 
-    def _consignment(self, transaction: Transaction, partner: str, path: Path, stem: str, measured: Measured) -> None:
+    def _consignment(self, transaction: Transaction, partner: str, path: Path, stem: str, measured: Measured) -> bool:
+        """Record it; False where it has other bytes than one of its name had."""
         known = consignments.consignment_in(transaction.connection, partner, stem)
         kept = self._context.home.sealed_in / partner / path.name
         if known is None:
@@ -160,14 +225,17 @@ class Collect:
                 "event": event,
             }
             transaction.insert(CONSIGNMENTS, [row])
-            _keep(transaction, path, kept)
+            self._place(transaction, path, kept)
         elif known.sealed_sha256 != measured.sha256:
-            self._refuse(transaction, partner, path, measured, stem, ConsignmentAltered())
+            return False
         elif known.state == State.LANDED and not kept.exists():
-            _keep(transaction, path, kept)
+            self._place(transaction, path, kept)
         else:
-            transaction.afterwards.append(partial(path.unlink, missing_ok=True))
+            self._remove(transaction, path)
+            if known.state not in _READ_LATER:
+                let_go(transaction, self._context.payloads, sealed_file(self._context.home, known))
             self._answer_again(transaction, partner, stem)
+        return True
 
     def _answer_again(self, transaction: Transaction, partner: str, stem: str) -> None:
         """The same bytes came again: the partner has not seen our receipt, if there is one already."""
@@ -179,7 +247,10 @@ class Collect:
     def _receipt(self, transaction: Transaction, partner: str, path: Path, stem: str, measured: Measured) -> bool:
         kept = self._context.home.sealed_in / partner / path.name
         waiting = receipts.receipts_of(transaction.connection, Direction.IN, partner, stem, State.LANDED)
-        if kept.exists() and not kept.samefile(path):
+        lies_elsewhere = self._context.lanes is not None and any(
+            row.sealed_sha256 != measured.sha256 for row in waiting
+        )
+        if lies_elsewhere or (kept.exists() and not kept.samefile(path)):
             return False  # another of that name is still being read, and this one waits until that has gone
         event = transaction.record("receipt.landed", "receipt", stem, partner, bytes=measured.size)
         if not waiting:
@@ -193,28 +264,47 @@ class Collect:
                 "event": event,
             }
             transaction.insert(RECEIPTS, [row])
-        _keep(transaction, path, kept)
+        self._place(transaction, path, kept)
         return True
 
-    def _refuse(
-        self,
-        transaction: Transaction,
-        partner: str,
-        path: Path,
-        measured: Measured | None,
-        stem: str,
-        error: GatewayError,
-    ) -> None:
-        quarantine_file(
-            self._context,
-            transaction,
-            path=path,
-            measured=measured,
-            kind="consignment",
-            stem=safe_name(stem),
-            partner=partner,
-            error=error,
-        )
+    def _place(self, transaction: Transaction, arrival: Path, kept: Path) -> None:
+        """Give the arrival the name under which it is read. What has that name already is of an attempt without a commit."""
+        kept.unlink(missing_ok=True)
+        kept.hardlink_to(arrival)
+        self._remove(transaction, arrival)
+
+    def _remove(self, transaction: Transaction, arrival: Path) -> None:
+        if (sha256 := self._brought.pop(arrival, None)) is not None:
+            let_go(transaction, self._context.payloads, KeptFile(arrival, sha256))
+        else:
+            transaction.afterwards.append(partial(arrival.unlink, missing_ok=True))
+
+    def _lock_away(self, partner: str, refused: Sequence[_Refused]) -> None:
+        if not refused:
+            return
+        context = self._context
+        ids = [to_lock_away(context, each.path, each.measured) for each in refused]
+        with context.ledger.write() as transaction:
+            for each, identity in zip(refused, ids, strict=True):
+                quarantine_file(
+                    context,
+                    transaction,
+                    identity,
+                    path=each.path,
+                    measured=each.measured,
+                    kind="consignment",
+                    stem=safe_name(each.stem),
+                    partner=partner,
+                    error=each.error,
+                )
+                if each.path in self._brought:
+                    self._remove(transaction, each.path)
+
+
+def _kind(name: str) -> type[Consignment | Receipt] | None:
+    """What a file of that name says that it is."""
+    stem, _, ending = name.partition(".")
+    return {"pgp": Consignment, "receipt.pgp": Receipt}.get(ending) if is_id(stem) else None
 
 
 def _take(landed: Path, arrival: Path, copy: Path, *, finished: bool) -> bool:
@@ -264,10 +354,3 @@ def _opened(landed: Path) -> int:
         finally:
             os.close(entry)
         return os.open(landed, os.O_RDONLY | flags)
-
-
-def _keep(transaction: Transaction, arrival: Path, kept: Path) -> None:
-    """Give the arrival the name under which it is read. What has that name already is of an attempt without a commit."""
-    kept.unlink(missing_ok=True)
-    kept.hardlink_to(arrival)
-    transaction.afterwards.append(partial(arrival.unlink, missing_ok=True))

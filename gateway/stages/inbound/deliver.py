@@ -56,9 +56,10 @@ from gateway.stages.inspection import (
     record_move,
 )
 from gateway.stages.issued_receipts import add_answers, answer_of, issue
-from gateway.stages.scanning import Scanner, isolate
+from gateway.stages.scanning import Scanner, isolate, to_isolate
 from gateway.stages.triage import Judged, Triage
 from gateway.storage.durable import make_directory, write_new_file
+from gateway.storage.payloads import KeptFile
 from gateway.validation.contract import Report
 from gateway.validation.sandbox.pool import Crash, Sandbox
 
@@ -77,7 +78,7 @@ class Deliver:
         self._triage = Triage(context, key, Direction.IN)
         self._context = context
         self._inspection = Inspection(context, sandbox, scanner)
-        self._lists = ExceptionLists(context.home.exceptions)
+        self._lists = ExceptionLists(context.home.exceptions, context.payloads)
 
     def step(self) -> Step:
         context = self._context
@@ -113,13 +114,23 @@ class Deliver:
                 transaction.note_facts({key: facts[key] for key in reports if key not in lost})
                 self._triage.remember(transaction, {key: each for key, each in judged.items() if key not in lost})
                 transaction.note_delivered_names(names)
+        isolated = to_isolate(
+            context,
+            {
+                row.key: KeptFile(self._unpacked(row), row.sha256)
+                for row, verdict in verdicts
+                if isinstance(verdict, FileInfected)
+            },
+        )
         names |= self._publish(good, names, self._papers(good, listed_rows, judged))
         with context.ledger.write() as transaction:
             opened = self._still_opened(transaction, [row for row, _ in verdicts])
             # A published file whose row was moved all the same is a contradiction, and stops the gateway in `move`.
             verdicts = [(row, verdict) for row, verdict in verdicts if row.key in opened or row.key in names]
             changes = [
-                self._judge(transaction, row, verdict, names.get(row.key), facts.get(row.key))
+                self._judge(
+                    transaction, row, verdict, names.get(row.key), facts.get(row.key), isolated.get(row.key, "")
+                )
                 for row, verdict in verdicts
             ]
             transaction.move(TRANSFERS, Direction.IN, State.OPENED, [change for change in changes if change])
@@ -270,13 +281,14 @@ class Deliver:
         verdict: Verdict,
         name: str | None,
         facts: Mapping[str, str] | None,
+        isolated: str,
     ) -> dict[str, Any] | None:
         if isinstance(verdict, Crash):
             record_crash(transaction, row, verdict)
             return None
         move = advance(TRANSFER_IN, State.OPENED, verdict)
         if isinstance(verdict, FileInfected):
-            isolate(self._context, transaction, row, self._unpacked(row), verdict.reason)
+            isolate(self._context, transaction, row, isolated, self._unpacked(row), verdict.reason)
         code = verdict.finding if isinstance(verdict, ContentInvalid) else move.code
         event = record_move(transaction, row, move, code, facts)
         return {

@@ -46,6 +46,7 @@ from gateway.stages.context import StageContext, Step
 from gateway.stages.continuity import note_continuity
 from gateway.stages.doubtful import doubtful
 from gateway.stages.issued_receipts import issue_quarantined
+from gateway.stages.kept_files import brought, sealed_file
 from gateway.stages.signing import note_use
 from gateway.stages.statements import Received, keep, note_accepts, received
 
@@ -148,9 +149,6 @@ class Open:
             self._refuse(row, attempt, error)
         self._claimed.discard(row.key)
 
-    def _sealed(self, row: Consignment) -> Path:
-        return self._context.home.sealed_in / str(row.partner) / f"{row.id}.pgp"
-
     def _read(self, row: Consignment, attempt: _Attempt, engine: OpenPgp) -> None:
         """Decrypt, verify and unpack; the files lie durably in the vault when this returns."""
         context = self._context
@@ -164,7 +162,8 @@ class Open:
         except OSError as error:
             raise DiskFailed(f"the vault: {error.strerror}") from error
         try:
-            opened = engine.open(self._sealed(row), row.partner, plain, context.settings.limits.receive_bytes)
+            sealed = brought(context.payloads, sealed_file(context.home, row))
+            opened = engine.open(sealed, row.partner, plain, context.settings.limits.receive_bytes)
             if opened.sealed_sha256 != row.sealed_sha256:
                 raise ConsignmentAltered("the sealed file changed after it had landed")
             attempt.opened = opened
@@ -292,7 +291,7 @@ class Open:
             if attempt.manifest is not None and isinstance(error, _ANSWERED):
                 issue_quarantined(transaction, row, attempt.manifest, error)
 
-        refuse(self._context, row, self._sealed(row), error, answer)
+        refuse(self._context, row, error, answer)
 
 
 def _clear(directory: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.crypto.contract import OpenPgp
-from gateway.domain.receipt import BACK_OFFICE, MAX_BYTES, SENDERS_STATE, Level, Receipt, accept, evidence_name
+from gateway.domain.receipt import BACK_OFFICE, MAX_BYTES, SENDERS_STATE, Level, Receipt, accept
 from gateway.domain.states import Direction, State
 from gateway.errors import (
     DiskFailed,
@@ -28,12 +28,13 @@ from gateway.ledger.queries import consignments, deadlines, fair_share, identiti
 from gateway.ledger.queries.restorations import was_lost
 from gateway.ledger.store import Transaction, event_digest
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS, TRANSFERS
-from gateway.ledger.units import Consignment, Transfer, required
+from gateway.ledger.units import Consignment, Transfer
 from gateway.stages.attempts import claim, refuse
 from gateway.stages.context import StageContext, Step
 from gateway.stages.continuity import note_continuity
+from gateway.stages.kept_files import brought, in_evidence, sealed_file, sealed_path
 from gateway.stages.signing import note_use
-from gateway.storage.durable import move_own
+from gateway.storage.durable import name_own
 
 
 class Accept:
@@ -63,42 +64,43 @@ class Accept:
             if poison is not None:
                 raise poison
             receipt, encrypted_to = self._read(row)
+            kept = in_evidence(context.home, row, receipt.level)
+            context.payloads.keep({kept.path: kept.sha256}, {kept.path: sealed_path(context.home, row)})
             with context.ledger.write() as transaction:
-                self._apply(transaction, row, receipt)
+                sent = self._apply(transaction, row, receipt)
                 note_use(transaction, context.settings, row.partner, encrypted_to)
         except ReceiptEarly as error:
             # A partner may not send answers about files for ever that its gateway never signed for.
             late = context.clock() - row.created > _EARLY_SECONDS
             never_signed = ReceiptContrary("the partner's gateway never signed for the files")
-            refuse(context, row, self._sealed(row), never_signed if late else error)
+            refuse(context, row, never_signed if late else error)
         except GatewayError as error:
-            refuse(context, row, self._sealed(row), error)
+            refuse(context, row, error)
         else:
-            self._keep(row, receipt)
+            self._keep(row, kept.path, sent if receipt.level is Level.DELIVERED else None)
         self._claimed.discard(row.key)
         return Step(done=1)
 
     def close(self) -> None:
         self._engine.close()
 
-    def _sealed(self, row: units.Receipt) -> Path:
-        return self._context.home.sealed_in / str(row.partner) / f"{row.consignment}.receipt.pgp"
-
     def _read(self, row: units.Receipt) -> tuple[Receipt, str]:
         """The receipt, and the primary fingerprint of our key that it was encrypted to."""
         context = self._context
         plain = context.home.opened / f"{row.consignment}.receipt.json"
+        sealed = brought(context.payloads, sealed_file(context.home, row))
         try:
             context.home.opened.mkdir(mode=0o770, parents=True, exist_ok=True)
             plain.unlink(missing_ok=True)
-            opened = self._engine.open(self._sealed(row), row.partner, plain, MAX_BYTES)
+            opened = self._engine.open(sealed, row.partner, plain, MAX_BYTES)
             return Receipt.parse(plain.read_bytes()), opened.encrypted_to
         except OSError as error:
             raise DiskFailed(f"a receipt cannot be read: {error.strerror}") from error
         finally:
             plain.unlink(missing_ok=True)
 
-    def _apply(self, transaction: Transaction, row: units.Receipt, receipt: Receipt) -> None:
+    def _apply(self, transaction: Transaction, row: units.Receipt, receipt: Receipt) -> Consignment:
+        """Record it; the consignment of ours that it answers."""
         connection = transaction.connection
         sent = identities.one(connection, Consignment, Direction.OUT, row.partner, row.consignment)
         items = consignments.carried(connection, Direction.OUT, row.partner, row.consignment)
@@ -146,6 +148,7 @@ class Accept:
             transaction.set_lane(
                 row.partner, seen_sequence=receipt.audit_head.sequence, seen_sha256=receipt.audit_head.sha256
             )
+        return sent
 
     def _take_gateway_answers(
         self, transaction: Transaction, receipt: Receipt, sent: Consignment, items: list[Transfer]
@@ -242,18 +245,18 @@ class Accept:
                 + ("which the ledger lacks" if ours is None else "and the ledger has another one")
             )
 
-    def _keep(self, row: units.Receipt, receipt: Receipt) -> None:
+    def _keep(self, row: units.Receipt, kept: Path, answered: Consignment | None) -> None:
         """Move the receipt as it came to the evidence, and remove our sealed copy of what it answers."""
-        home = self._context.home
-        kept = home.evidence / row.partner / evidence_name(row.consignment, receipt.level, required(row.sealed_sha256))
+        home, payloads = self._context.home, self._context.payloads
         try:
             kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with suppress(FileNotFoundError):
-                move_own(self._sealed(row), kept)
-            if receipt.level is Level.DELIVERED:
-                (home.sealed_out / row.partner / f"{row.consignment}.pgp").unlink(missing_ok=True)
+                name_own(sealed_path(home, row), kept)
         except OSError as error:
             raise DiskFailed(f"a receipt cannot be kept: {error.strerror}") from error
+        payloads.forget(*sealed_file(home, row))
+        if answered is not None:
+            payloads.forget(*sealed_file(home, answered))
 
 
 _OPEN = (State.SEALED, State.SENT, State.EXPIRED)

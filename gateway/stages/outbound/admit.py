@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Final
 
 from gateway.domain.retry import is_due
 from gateway.domain.states import Direction
-from gateway.errors import DiskFailed, DiskFull, LaneLost, LedgerBusy, Reject, StillBeingWritten
+from gateway.errors import DiskFailed, DiskFull, LaneLost, LedgerBusy, Reject, StillBeingWritten, StoreUnreachable
 from gateway.ledger.queries import custody, identities
 from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer, required
@@ -142,8 +143,9 @@ class Admit:
                         continue
                     taken.append((drop, identity, copy))
                 group.commit()
-        except (DiskFull, DiskFailed):
-            _remove_copies(taken)
+            context.payloads.keep({copy.path: copy.sha256 for _, _, copy in taken})
+        except (DiskFull, DiskFailed, StoreUnreachable):
+            self._remove_copies(taken)
             raise
         # A process that ends here leaves copies without rows. The next start removes them; the dropped files are still there.
         admitted = [
@@ -164,12 +166,20 @@ class Admit:
                 with context.ledger.write() as transaction:
                     record_admitted(context, transaction, admitted)
             except (LedgerBusy, LaneLost, DiskFull):
-                _remove_copies(taken)  # for certain no row was written
+                self._remove_copies(taken)  # for certain no row was written
                 raise
         self._release([(drop, identity) for drop, identity, _ in taken])
         # `validate` clears the rows' `spool_file` where the file is gone.
         self._intake.keep_released(drop for drop, _, _ in taken)
         return len(taken)
+
+    def _remove_copies(self, taken: Iterable[tuple[Drop, str, Taken]]) -> None:
+        """Copies that no row speaks of: if they stayed, they would fill the disk, some with each attempt."""
+        for _, _, copy in taken:
+            copy.path.unlink(missing_ok=True)
+        with suppress(StoreUnreachable, DiskFull, DiskFailed):  # what came before is the error to tell
+            for _, _, copy in taken:
+                self._context.payloads.forget(copy.path, copy.sha256)
 
     def _set_aside(self, dropped: Path, row: Transfer) -> bool:
         """Set aside a file that a crash left; False where that failed, and then a step finds it and does not take it again."""
@@ -239,12 +249,6 @@ class Admit:
             self._stopped = short
             context.log("intake.stopped" if short else "intake.resumed", free_bytes=free)
         return not short
-
-
-def _remove_copies(taken: Iterable[tuple[Drop, str, Taken]]) -> None:
-    """Copies that no row speaks of: if they stayed, they would fill the disk, some with each attempt."""
-    for _, _, copy in taken:
-        copy.path.unlink(missing_ok=True)
 
 
 def _remove_marker(directory: int, name: str) -> None:

@@ -28,13 +28,13 @@ from gateway.ledger.queries.facts import exceptions_in
 from gateway.ledger.queries.receipts import accepted_receipt, receipt_with_answer
 from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer, required
-from gateway.spool.custody import custody_file, remove
 from gateway.spool.exception_lists import ExceptionLists, ListKey
 from gateway.spool.names import second_name, with_ending
 from gateway.spool.returns import SENT, UNDELIVERED, WHY, return_file, tell
 from gateway.stages.context import BATCH, StageContext, Step
+from gateway.stages.kept_files import brought, in_custody
 from gateway.stages.receipt_files import write_receipt_files
-from gateway.stages.scanning import isolate
+from gateway.stages.scanning import isolate, to_isolate
 from gateway.storage.durable import write_file
 
 _ENDS: Final = {
@@ -54,7 +54,7 @@ class Conclude:
 
     def __init__(self, context: StageContext) -> None:
         self._context = context
-        self._lists = ExceptionLists(context.home.exceptions)
+        self._lists = ExceptionLists(context.home.exceptions, context.payloads)
 
     def step(self) -> Step:
         context = self._context
@@ -82,6 +82,11 @@ class Conclude:
 
     def _conclude(self, rows: list[Transfer], receipts: Mapping[tuple[str, str], str | None]) -> None:
         context = self._context
+        bytes_of = {row.key: in_custody(context.home, row) for row in rows}
+        for row in rows:
+            if row.state not in _ENDED_WELL and not row.is_unconfirmed:  # it is given back, or locked away
+                brought(context.payloads, bytes_of[row.key])
+        isolated = to_isolate(context, {row.key: bytes_of[row.key] for row in rows if _infected(row)})
         well = [row for row in rows if row.state in _ENDED_WELL]
         write_receipt_files(
             context.home.receipts,
@@ -100,12 +105,13 @@ class Conclude:
         with context.ledger.write() as transaction:
             for row in rows:
                 if _infected(row):
-                    isolate(context, transaction, row, custody_file(context.home.custody, row.id), row.reason or "")
+                    path = bytes_of[row.key].path
+                    isolate(context, transaction, row, isolated[row.key], path, row.reason or "")
                 elif row.state not in _ENDED_WELL and not row.is_unconfirmed:
                     transaction.record("transfer.returned", "transfer", row.id, row.partner, flow=row.flow)
             transaction.set(TRANSFERS, [row.key for row in rows], custody=False)
         for row in rows:
-            remove(context.home.custody, row.id)
+            context.payloads.forget(*bytes_of[row.key])
 
     def _notify(self, rows: list[Transfer], answers: Mapping[int, str | None]) -> None:
         """Write down for operators what came after the bytes had left custody; `answers` are receipts by the rows' keys."""
@@ -181,7 +187,7 @@ class Conclude:
         expired = row.state == State.EXPIRED
         end = _NEVER_SENT if expired and row.consignment is None else _ENDS[row.state]
         return_file(
-            custody_file(self._context.home.custody, row.id),
+            in_custody(self._context.home, row).path,
             self._returned(row),
             row.name,
             self._letter(row, end),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from gateway.crypto.contract import OpenPgp, Sealed
@@ -26,8 +25,10 @@ from gateway.stages.attempts import claim, failed
 from gateway.stages.background import LARGE_PLAIN, Background, ConsignmentQueues
 from gateway.stages.context import StageContext, Step
 from gateway.stages.continuity import own_notice
+from gateway.stages.kept_files import brought, in_custody, let_go, sealed_path
 from gateway.stages.signing import Signing
 from gateway.storage.byte_reader import ByteReader
+from gateway.storage.payloads import KeptFile
 
 Archive = Callable[[bytes | None, Sequence[Transfer]], ByteReader]
 """Makes a consignment's archive, as a stream, from its manifest and its transfers' rows; without a manifest, the one file."""
@@ -95,7 +96,7 @@ class Seal:
         context = self._context
         # The archive is made of our own files, so no attempt counts as poison: a claim is counted and never holds.
         claim(context, row, self._claimed)
-        output = context.home.sealed_out / row.partner / f"{row.id}.pgp"
+        output = sealed_path(context.home, row)
         with context.ledger.read() as connection:
             items = consignments.carried(connection, Direction.OUT, row.partner, row.id)
             head, notice = read_head(connection), own_notice(connection)
@@ -112,7 +113,10 @@ class Seal:
         try:
             job.output.parent.mkdir(mode=0o770, parents=True, exist_ok=True)
             job.output.unlink(missing_ok=True)
+            for item in job.items:
+                brought(self._context.payloads, in_custody(self._context.home, item))
             sealed = engine.seal(self._archive(job.manifest, job.items), job.row.partner, job.output, job.signer)
+            self._context.payloads.keep({job.output: sealed.sha256})
         except GatewayError as error:
             return _Result(job, error)
         return _Result(job, sealed)
@@ -135,7 +139,7 @@ class Seal:
             if identities.state_of(transaction.connection, Consignment, row.key) == State.PACKED:
                 self._move(transaction, row, head, sealed)
             else:  # it expired meanwhile
-                transaction.afterwards.append(partial(result.job.output.unlink, missing_ok=True))
+                let_go(transaction, context.payloads, KeptFile(result.job.output, sealed.sha256))
         self._claimed.discard(row.key)
 
     def _move(self, transaction: Transaction, row: Consignment, head: Head, sealed: Sealed) -> None:

@@ -20,7 +20,6 @@ from functools import partial
 from typing import Final
 
 from gateway.domain.identity import to_text
-from gateway.domain.receipt import queue_name
 from gateway.domain.retry import is_due
 from gateway.domain.states import Direction, State
 from gateway.domain.windows import Timetable
@@ -37,6 +36,7 @@ from gateway.stages.answering_endpoints import Answering, note_answering
 from gateway.stages.attempts import consignment_of
 from gateway.stages.clock_guard import receipt_wait
 from gateway.stages.context import StageContext, Step
+from gateway.stages.kept_files import let_go, sealed_file
 from gateway.stages.lanes import Deferred, Ended, LaneWork, Result, Sent, SizeLane, in_one_go, lane_of
 from gateway.stages.sessions import Sessions
 from gateway.stages.taken_names import take_second_name
@@ -72,7 +72,9 @@ class Send:
             False: ThreadPoolExecutor(LANES_AT_ONCE, thread_name_prefix="lane"),
             True: ThreadPoolExecutor(LARGE_AT_ONCE, thread_name_prefix="large"),
         }
-        self._lane_work = LaneWork(context.home, self._sessions, self._put, context.settings.landing_quota)
+        self._lane_work = LaneWork(
+            context.home, context.payloads, self._sessions, self._put, context.settings.landing_quota
+        )
         self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
         self._uncommitted: list[Result] = []
         self._answering = answering or queue.SimpleQueue()
@@ -265,7 +267,7 @@ class Send:
             f"{row.kind}.sent", row.kind, consignment_of(row), row.partner, bytes=row.sealed_size
         )
         if isinstance(row, units.Consignment) and row.is_plain:
-            note_unconfirmed(self._context.home, transaction, row, event)
+            note_unconfirmed(self._context, transaction, row, event)
             return
         due = 0.0
         if isinstance(row, units.Consignment):
@@ -275,8 +277,7 @@ class Send:
         if isinstance(row, units.Consignment):
             transaction.move_with(row, State.SEALED, State.SENT, event)
         else:
-            sealed = self._context.home.sealed_out / row.partner / queue_name(row.consignment, row.level, row.key)
-            transaction.afterwards.append(lambda: sealed.unlink(missing_ok=True))
+            let_go(transaction, self._context.payloads, sealed_file(self._context.home, row))
 
     def _note_deferred(self, transaction: Transaction, wait: Deferred) -> None:
         row, error, table = wait.row, wait.error, TABLE_OF[type(wait.row)]

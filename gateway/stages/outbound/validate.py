@@ -51,6 +51,7 @@ from gateway.stages.inspection import (
     record_crash,
     record_move,
 )
+from gateway.stages.kept_files import brought, in_custody
 from gateway.stages.scanning import Scanner
 from gateway.stages.triage import Judged, Triage
 from gateway.validation.contract import Report
@@ -82,7 +83,7 @@ class Validate:
         self._context = context
         self._triage = Triage(context, key, Direction.OUT)
         self._inspection = Inspection(context, sandbox, scanner)
-        self._lists = ExceptionLists(context.home.exceptions)
+        self._lists = ExceptionLists(context.home.exceptions, context.payloads)
 
     def step(self) -> Step:
         context = self._context
@@ -95,7 +96,9 @@ class Validate:
             due = deadlines.next_due(connection, Transfer, Direction.OUT, [State.ADMITTED], but=stopped)
         if not rows:
             return Step(due=due)
-        inspected = self._inspection.results(rows, [context.home.custody / row.id for row in rows])
+        inspected = self._inspection.results(
+            rows, [brought(context.payloads, in_custody(context.home, row)) for row in rows]
+        )
         results = [(row, self._addressed(row, result)) for row, result in inspected]
         self._lists.keep(
             {

@@ -7,6 +7,7 @@ sequence numbers, and makes due what waits for a moment that a wrong clock has s
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from gateway.domain.retry import is_due
@@ -18,6 +19,7 @@ from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
 from gateway.ledger.units import Consignment, Transfer
 from gateway.stages.clock_guard import bring_forward
 from gateway.stages.context import BATCH, StageContext, Step
+from gateway.stages.kept_files import let_go, sealed_file, sealed_path
 
 _EVERY: Final = 30.0
 _GAP_SECONDS: Final = 3600.0
@@ -88,8 +90,10 @@ class OverdueReceipts:
         transaction.move(CONSIGNMENTS, Direction.OUT, state, [change])
         carried = consignments.carried(transaction.connection, Direction.OUT, row.partner, row.id)
         self._expire_transfers(transaction, [item for item in carried if item.state == state])
-        sealed = self._context.home.sealed_out / row.partner / f"{row.id}.pgp"
-        transaction.afterwards.append(lambda: sealed.unlink(missing_ok=True))
+        if row.sealed_sha256 is None:  # what an attempt that broke off has left
+            transaction.afterwards.append(partial(sealed_path(self._context.home, row).unlink, missing_ok=True))
+        else:
+            let_go(transaction, self._context.payloads, sealed_file(self._context.home, row))
 
     def _expire_transfers(self, transaction: Transaction, rows: list[Transfer]) -> None:
         error = TransferExpired()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.identity import new_id
-from gateway.spool.custody import custody_file, orphans, remove
+from gateway.spool.custody import custody_file, orphans
 
 ONE = new_id(1_800_000_000, b"0123456789")
 TWO = new_id(1_800_000_001, b"0123456789")
@@ -22,10 +22,3 @@ def test_bytes_without_a_row_are_orphans(tmp_path: Path) -> None:
         custody_file(tmp_path, transfer).write_bytes(b"bytes")
     assert orphans(tmp_path, {ONE}) == [tmp_path / TWO]
     assert orphans(tmp_path / "absent", set()) == []
-
-
-def test_removing_twice_is_removing_once(tmp_path: Path) -> None:
-    custody_file(tmp_path, ONE).write_bytes(b"bytes")
-    remove(tmp_path, ONE)
-    remove(tmp_path, ONE)
-    assert list(tmp_path.iterdir()) == []

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.spool.exception_lists import HEADER, ExceptionLists, Listed, ListKey, from_csv, to_csv
+from gateway.storage.payloads import OneMachine
 
 KEY = ListKey("in", "E09000030", "01a200dc-da13-796e-bc6d-46b6dcbaebcf")
 TEXT = st.text(st.characters(exclude_categories=["C"]), max_size=40)
@@ -28,7 +29,7 @@ def test_list_is_csv_as_rfc_4180_has_it() -> None:
 
 
 def test_kept_list_is_found_by_its_transfer_alone_and_keeping_it_again_changes_nothing(tmp_path: Path) -> None:
-    lists = ExceptionLists(tmp_path / "exceptions")
+    lists = ExceptionLists(tmp_path / "exceptions", OneMachine())
     listed = [Listed(2, "8", "extract-date", "Not a date.")]
     for _ in range(2):
         lists.keep({KEY: listed})
@@ -41,4 +42,4 @@ def test_kept_list_is_found_by_its_transfer_alone_and_keeping_it_again_changes_n
 
 def test_no_name_from_outside_becomes_a_path(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="id"):
-        ExceptionLists(tmp_path).read(KEY._replace(transfer="../../etc/passwd"))
+        ExceptionLists(tmp_path, OneMachine()).read(KEY._replace(transfer="../../etc/passwd"))

@@ -17,6 +17,7 @@ from gateway.settings.model import LandingQuota
 from gateway.stages.lanes import Deferred, Ended, LaneWork, Result, Sent, SizeLane
 from gateway.stages.outbound.pack import Pack
 from gateway.stages.sessions import Sessions
+from gateway.storage.payloads import OneMachine
 from gateway.transport.contract import Parcel, Remote
 from tests.fakes.two_ledgers import two_ledgers
 
@@ -69,7 +70,7 @@ def run(
 ) -> list[Result]:
     home, results = Home(tmp_path), list[Result]()
     home.landing_in(LA).mkdir(parents=True, exist_ok=True)
-    work = LaneWork(home, Sessions({LA: box}, lambda: 0.0), results.extend, lambda _partner: quota)
+    work = LaneWork(home, OneMachine(), Sessions({LA: box}, lambda: 0.0), results.extend, lambda _partner: quota)
     work.run(SizeLane(LA, large=False), list(parcels), collect=True)
     return results
 

@@ -430,7 +430,9 @@ def locked_file(bench: Bench, content: bytes, flow: str = "claim") -> Quarantine
     sent = bench.submit(NAME, content, flow)
     (row,) = [each for each in transfers(bench) if each.id == sent]
     with bench.ledger.write() as transaction:
-        isolate(bench.context, transaction, row, bench.home.custody / sent, "Eicar-Test-Signature")
+        isolate(
+            bench.context, transaction, row, bench.context.new_id(), bench.home.custody / sent, "Eicar-Test-Signature"
+        )
     with bench.ledger.read() as connection:
         return quarantined(connection)[0]
 
@@ -443,7 +445,9 @@ def locked_sealed(bench: Bench, content: bytes) -> Quarantined:
     named = {"kind": "consignment", "stem": path.stem, "partner": bench.other}
     with bench.ledger.write() as transaction:
         error = EnvelopeTruncated("it ends in the middle")
-        quarantine_file(bench.context, transaction, path=path, measured=measure(path), error=error, **named)
+        quarantine_file(
+            bench.context, transaction, bench.context.new_id(), path=path, measured=measure(path), error=error, **named
+        )
     with bench.ledger.read() as connection:
         return quarantined(connection)[0]
 

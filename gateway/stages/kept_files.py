@@ -1,0 +1,66 @@
+"""Kept files: what the rows of units speak of, where it lies, and bringing it to this node (`storage.payloads`).
+
+Every stage that writes, reads or removes such a file has its name from here. A file is kept before the transaction of its row, outside of
+any; brought before it is read; and let go of after the row that says that its time is over. Raises what the store and the disk raise;
+ValueError for an id that is none.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from gateway.domain.receipt import evidence_name, queue_name
+from gateway.domain.states import Direction
+from gateway.ledger.queries.quarantine import kept_file
+from gateway.ledger.store import Transaction
+from gateway.ledger.units import Consignment, Parcel, Quarantined, Receipt, Transfer, required
+from gateway.settings.home import Home
+from gateway.spool.custody import custody_file
+from gateway.storage.payloads import KeptFile, Payloads
+
+
+def in_custody(home: Home, row: Transfer) -> KeptFile:
+    """The bytes of a transfer of ours."""
+    return KeptFile(custody_file(home.custody, row.id), row.sha256)
+
+
+def sealed_path(home: Home, row: Parcel) -> Path:
+    """Where the sealed file of a consignment or receipt lies: until it is answered, or read."""
+    if isinstance(row, Consignment):
+        name = f"{row.id}.pgp"
+    elif row.direction == Direction.OUT:
+        name = queue_name(row.consignment, row.level, row.key)
+    else:
+        name = f"{row.consignment}.receipt.pgp"
+    return (home.sealed_out if row.direction == Direction.OUT else home.sealed_in) / row.partner / name
+
+
+def sealed_file(home: Home, row: Parcel) -> KeptFile:
+    """The sealed file of a consignment or receipt that is sealed, or that landed."""
+    return KeptFile(sealed_path(home, row), required(row.sealed_sha256))
+
+
+def in_evidence(home: Home, row: Receipt, level: str | None = None) -> KeptFile:
+    """A partner's receipt once it is accepted; `level` is what it turned out to be, where the row does not have it yet."""
+    sha256 = required(row.sealed_sha256)
+    name = evidence_name(row.consignment, row.level if level is None else level, sha256)
+    return KeptFile(home.evidence / row.partner / name, sha256)
+
+
+def locked_away(home: Home, row: Quarantined) -> KeptFile:
+    """What is in quarantine, sealed, or in the vault for its content."""
+    return KeptFile(kept_file(home, row), row.sha256)
+
+
+def brought(payloads: Payloads, file: KeptFile) -> Path:
+    """Its path, where it lies now unless it is nowhere: whoever opens it then finds that it is missing."""
+    with suppress(FileNotFoundError):
+        payloads.fetch(*file)
+    return file.path
+
+
+def let_go(transaction: Transaction, payloads: Payloads, file: KeptFile) -> None:
+    """Remove it once the transaction is committed."""
+    transaction.afterwards.append(partial(payloads.forget, *file))
