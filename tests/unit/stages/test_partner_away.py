@@ -175,6 +175,7 @@ def come_back(root: Path, partners: int) -> Counter[int]:
             "state": "sealed",
             "flow": "claim",
             "sealed_size": 10,
+            "sealed_sha256": "0" * 64,
             "sequence": 1,
             "created": now,
             "updated": now,
