@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, Select, func, literal_column, or_, select, update
 
 from gateway.domain.decision import Decision
+from gateway.domain.ownership import SITE
 from gateway.domain.people import Right, may
 from gateway.domain.requests import ALONE, Act, RequestState, require_another
 from gateway.errors import ImpossibleMove, NotFound, RightMissing, UsageWrong
@@ -82,6 +83,8 @@ def ask(
         if takes > 1:
             state = RequestState.PROPOSED
             transaction.record("request.proposed", KIND, identity, act=str(act), **Decision(actor, reason).detail)
+    if owner is None:
+        transaction.lanes.add(SITE)
     transaction.insert(REQUESTS, [{**row, "state": str(state), "takes": takes, "argument": argument}])
     return find(transaction.connection, identity)
 
