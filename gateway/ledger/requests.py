@@ -83,7 +83,7 @@ def ask(
         if takes > 1:
             state = RequestState.PROPOSED
             transaction.record("request.proposed", KIND, identity, act=str(act), **Decision(actor, reason).detail)
-    if owner is None:
+    if owner is None and state is RequestState.ASKED:
         transaction.lanes.add(SITE)
     transaction.insert(REQUESTS, [{**row, "state": str(state), "takes": takes, "argument": argument}])
     return find(transaction.connection, identity)

@@ -30,6 +30,7 @@ from gateway.ledger.postgresql.errors import translate
 _POLL_SECONDS: Final = 0.5
 """The worker may miss a notification that comes while it looks at an empty queue; then it looks after so long."""
 _PAUSE_SECONDS: Final = 1.0
+_ANSWER_SECONDS: Final = 2.0
 _PATIENCE_SECONDS: Final = 5.0
 _BEAT_SECONDS: Final = 60.0
 """How often the worker says that it is there. Nobody asks: what a killed worker had in hand is removed by the node's next start."""
@@ -99,22 +100,23 @@ class Listening:
 
     async def _listen(self) -> None:
         """Until the worker ends, which it does by itself where the server is away."""
-        self._loop, self._work = asyncio.get_running_loop(), asyncio.current_task()
-        if self._ending.is_set():
-            return
         self._ring()
-        self._loop.call_later(_PATIENCE_SECONDS, self._trouble.note, None)
         connector = PsycopgConnector(
             conninfo=self._url,
             kwargs=settings_of(self._url),
             min_size=1,
             max_size=1,
-            timeout=_PATIENCE_SECONDS,
+            timeout=_ANSWER_SECONDS,
             configure=self._configure,
         )
         app = App(connector=connector)
         app.task(name=TASK, queue=self._me)(self._look)
         async with app.open_async():
+            # From here on it can be ended: a pool that is cancelled while it opens never ends.
+            self._loop, self._work = asyncio.get_running_loop(), asyncio.current_task()
+            if self._ending.is_set():
+                return
+            self._loop.call_later(_PATIENCE_SECONDS, self._trouble.note, None)
             await app.run_worker_async(
                 queues=[self._me],
                 delete_jobs="always",
