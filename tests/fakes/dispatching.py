@@ -40,7 +40,8 @@ class Rung:
     def ring(self) -> None:
         if self.ledger is not None:
             with self.ledger.read() as connection:
-                self._heard.put(read_head(connection).sequence)
+                sequence = read_head(connection).sequence
+            self._heard.put(sequence)
 
     def heard(self) -> int:
         return self._heard.get(timeout=_SECONDS)

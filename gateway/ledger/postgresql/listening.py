@@ -100,6 +100,9 @@ class Listening:
 
     async def _listen(self) -> None:
         """Until the worker ends, which it does by itself where the server is away."""
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _loop, _about: None
+        )  # of jobs that a lost connection broke off
         self._ring()
         connector = PsycopgConnector(
             conninfo=self._url,
