@@ -10,6 +10,8 @@ import pytest
 from gateway.demo import postgresql
 from gateway.demo.postgresql import Server, ServerMissing
 
+__all__ = ["Server", "running", "server"]
+
 
 @contextmanager
 def running(*, durable: bool = False) -> Iterator[Server]:

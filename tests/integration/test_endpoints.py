@@ -11,6 +11,7 @@ import pytest
 
 from gateway.errors import GatewayError, HostKeyChanged, LinkBroken, PartnerUnreachable
 from gateway.settings.home import Home
+from gateway.storage.payloads import OneMachine
 from gateway.settings.model import LandingQuota
 from gateway.stages.lanes import Ended, LaneWork, Result, SizeLane
 from gateway.stages.sessions import Sessions
@@ -149,7 +150,7 @@ def test_files_are_fetched_from_both_servers_and_two_of_one_name_are_both_fetche
         both = {"north": north.transport(), "south": south.transport()}
         transport = SeveralEndpoints(both, REST, lambda: now[0], lambda _name, _error: None)
         sessions = Sessions({"LA": transport}, lambda: 0.0)
-        work = LaneWork(home, sessions, results.extend, lambda _code: LandingQuota(1 << 30, 1000))
+        work = LaneWork(home, OneMachine(), sessions, results.extend, lambda _code: LandingQuota(1 << 30, 1000))
         try:
             work.run(lane, [], collect=True)
             landed = {path.name: path.read_bytes() for path in landing.iterdir()}

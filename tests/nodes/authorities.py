@@ -39,6 +39,7 @@ from gateway.spool.stability import Stability
 from gateway.stages.context import Stage
 from gateway.stages.itinerary import Role
 from gateway.stages.outbound.send import Send
+from gateway.validation.sandbox.pool import Sandbox
 from tests.crash.children import Lent
 
 DWP: Final = "DWP"
@@ -59,7 +60,13 @@ def make_authorities(root: Path, count: int) -> tuple[dict[str, Home], Server]:
 
 def _made(root: Path) -> Home:
     home = create_site(root, SiteSpec(root.name, f"Authority {root.name}", "127.0.0.1", 2222, 30)).home
-    configured(home, {"link": {"retry_base_seconds": 0.2, "retry_cap_seconds": 2.0}, "daemon": {"rescan_seconds": 1.0}})
+    configured(
+        home,
+        {
+            "link": {"retry_base_seconds": 0.2, "retry_cap_seconds": 2.0, "endpoint_rest_seconds": 5.0},
+            "daemon": {"rescan_seconds": 1.0},
+        },
+    )
     return home
 
 
@@ -84,7 +91,7 @@ def introduce(home: Home, card: Card, endpoint: EndpointSettings | None) -> None
 
 
 def introduce_all(department: Home, authorities: dict[str, Home], server: Server, ports: Sequence[int]) -> None:
-    """The Department knows all, and each knows it; their servers listen at these ports, and each authority has the one that falls to it."""
+    """The Department knows all, and each knows it; their servers listen at these ports, each of which is the first for some."""
     account = server.user
     ours = make_card(load(department), time.time())
     server_key = server.known_hosts.read_text("utf-8").split(" ", 1)[1].strip()
@@ -94,8 +101,13 @@ def introduce_all(department: Home, authorities: dict[str, Home], server: Server
         f'restrict,command="internal-sftp -d {server.landing}" {ours.ssh_key}\n', encoding="utf-8"
     )
     for number, (code, home) in enumerate(authorities.items()):
-        port = ports[number % len(ports)]
-        introduce(home, ours, EndpointSettings(host="127.0.0.1", port=port, user=account, host_key=ours.host_key))
+        at = number % len(ports)
+        port, *others = [*ports[at:], *ports[:at]]
+        there = tuple(f"127.0.0.1:{other}" for other in others)
+        reached = EndpointSettings(
+            host="127.0.0.1", port=port, user=account, host_key=ours.host_key, other_addresses=there
+        )
+        introduce(home, ours, reached)
         endpoint = EndpointSettings(
             host="127.0.0.1", port=server.port, user=account, path=f"{code}/landing/{DWP}/in", host_key=server_key
         )
@@ -149,7 +161,7 @@ class Authority:
             self.wake()
 
 
-def at_work(stack: ExitStack, home: Home, log_path: Path, readers: assembly.Sandbox) -> Authority:
+def at_work(stack: ExitStack, home: Home, log_path: Path, readers: Sandbox) -> Authority:
     settings = load(home)
     log = stack.enter_context(log_path.open("ab"))
     authority = Authority(home, [], Stability(time.monotonic))

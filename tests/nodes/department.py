@@ -204,7 +204,7 @@ class Department:
 
     def rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
         with psycopg.connect(self.database.url) as connection:
-            return connection.execute(query, values).fetchall()  # type: ignore[call-overload,no-any-return]
+            return connection.execute(query, values).fetchall()
 
     def drop(self, node: Node, flow: str, partner: str, name: str, content: bytes) -> None:
         drop(node.home, flow, partner, name, content)

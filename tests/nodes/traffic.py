@@ -122,7 +122,7 @@ def digests(directory: Path) -> Iterator[str]:
 def reached(home: Home) -> set[int]:
     """At which ports an authority may reach the Department."""
     text = (home.partners_d / f"{DWP}.toml").read_text(encoding="utf-8")
-    return {int(port) for port in re.findall(r"(?m)^port = (\d+)", text)}
+    return {int(port) for port in re.findall(r'(?m)^port = (\d+)|127.0.0.1:(\d+)"', text) for port in port if port}
 
 
 def of_authority(home: Home, query: str) -> list[tuple[str, ...]]:
