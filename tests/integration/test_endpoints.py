@@ -11,10 +11,10 @@ import pytest
 
 from gateway.errors import GatewayError, HostKeyChanged, LinkBroken, PartnerUnreachable
 from gateway.settings.home import Home
-from gateway.storage.payloads import OneMachine
 from gateway.settings.model import LandingQuota
 from gateway.stages.lanes import Ended, LaneWork, Result, SizeLane
 from gateway.stages.sessions import Sessions
+from gateway.storage.payloads import OneMachine
 from gateway.transport.contract import Endpoint
 from gateway.transport.endpoints import SeveralEndpoints
 from gateway.transport.keys import make_key_pair
