@@ -31,6 +31,7 @@ from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.audit.schema import check_pages, check_schema
 from gateway.ledger.chain import EMPTY, Head
 from gateway.ledger.head_file import Damaged, HeadFile
+from gateway.ledger.integrity import check
 from gateway.ledger.queries.restorations import Restoration, restorations
 from gateway.ledger.store import Connection, Ledger, read_head
 from gateway.settings.home import Home
@@ -121,6 +122,7 @@ def verify(
     if anchor != EMPTY:
         given.append(Claimed(anchor.sequence, anchor.sha256, "--since", "the anchor is"))
     with opened(settings) as ledger, watch() as tell:
+        check(settings.ledger_place, exact=True)
         with ledger.read() as connection, any_text(connection):
             # All that one consistent view of the ledger can tell.
             head, faults, restored = EMPTY, list[Fault](), list[Restoration]()
