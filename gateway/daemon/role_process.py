@@ -24,7 +24,7 @@ from gateway.daemon.stage_loop import StageLoop
 from gateway.daemon.stopped_partners import say_stopped
 from gateway.daemon.wake_ups import WakeUp, wake
 from gateway.daemon.walls import confine, require_account
-from gateway.errors import Defer, DiskFailed, LedgerAway, LedgerBusy, ReadersFailed
+from gateway.errors import Defer, DiskFailed, LedgerAway, LedgerBusy, ReadersFailed, StoreUnreachable
 from gateway.ledger.suspensions import SuspensionWatch
 from gateway.logs import Logger, library_lines
 from gateway.settings.model import Settings
@@ -33,6 +33,7 @@ from gateway.spool.shut_out import note_suspended
 from gateway.spool.stability import Stability
 from gateway.spool.watching import Hint, OnHint, Watcher
 from gateway.stages.context import Stage, StageContext
+from gateway.stages.ended_files import areas_of, forget_ended
 from gateway.stages.itinerary import Role
 from gateway.stages.landing import UNFINISHED, LandingUploads
 from gateway.storage.writers import may_ask_of_any_file
@@ -64,6 +65,8 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
             say_stopped(log, settings)
             patiently(context.ledger.check_pages)
         patiently(lambda: tidy(home, context.ledger, role))
+        with suppress(StoreUnreachable):  # the next start does it, and no disposal is certified before
+            patiently(lambda: forget_ended(context, areas_of(home, role)))
         if settings.node.name and role is Role.VAULT:
             stack.enter_context(heartbeat(settings, log, partial(_wake_all, home.run)))
         log.info("role.started", pid=os.getpid())
