@@ -63,6 +63,8 @@ ASKED: Final = {"carry-out": "partner.added"}
 """In the names of the two people who decided it in the console: `tests/acceptance/test_cards_by_two.py`."""
 COPIES: Final = {"ledger copy": "ledger.copying"}
 """`tests/unit/ledger/test_copying.py`: it takes another database."""
+NODES: Final = {"nodes forget": "node.forgotten", "nodes take-console": "console.moved"}
+"""`tests/acceptance/test_two_nodes.py`: it takes a site with nodes."""
 MEDIA: Final = {"export": "medium.exported", "import": "medium.imported"}
 LOOKS: Final = {
     *(
@@ -106,7 +108,6 @@ LOOKS: Final = {
         "tokens list",
         "requests",
         "checks",
-        "nodes",
         "incidents",
     ),
 }
