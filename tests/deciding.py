@@ -63,9 +63,9 @@ ASKED: Final = {"carry-out": "partner.added"}
 """In the names of the two people who decided it in the console: `tests/acceptance/test_cards_by_two.py`."""
 COPIES: Final = {"ledger copy": "ledger.copying"}
 """`tests/unit/ledger/test_copying.py`: it takes another database."""
-NODES: Final = {"nodes forget": "node.forgotten", "nodes take-console": "console.moved"}
-"""`tests/acceptance/test_two_nodes.py`: it takes a site with nodes."""
 MEDIA: Final = {"export": "medium.exported", "import": "medium.imported"}
+NODES: Final = {"nodes forget": "node.forgotten", "nodes take-console": "console.moved", "nodes package": "node.packaged"}
+"""`tests/acceptance/test_two_nodes.py` and `test_joining.py`: they take a ledger in PostgreSQL."""
 LOOKS: Final = {
     *(
         "card",
@@ -111,5 +111,5 @@ LOOKS: Final = {
         "incidents",
     ),
 }
-RUNS: Final = {"init", "restore", "run", "load", "index run", "console"}
+RUNS: Final = {"init", "restore", "run", "load", "index run", "console", "nodes share", "nodes join"}
 """They make a site, put it back from a copy, run it, and are its back office: who may do that has the site anyway, and before `init` there is no chain."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gateway.cli import output, tables
+from gateway.cli.nodes_join import join, package, share
 from gateway.cli.site import decision_of, log_of, reason_option, settings_of
 from gateway.cli.tables import Column
 from gateway.domain.ownership import SITE
@@ -162,3 +163,7 @@ def _tell_forgotten(done: Forgotten, *, dry_run: bool) -> None:
     )
     if done.console:
         output.say("It served the console: `gateway nodes take-console` at the node that is to serve it.")
+
+
+for _each in (share, package, join):
+    nodes.add_command(_each)

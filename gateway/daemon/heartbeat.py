@@ -136,7 +136,7 @@ def heartbeat(settings: Settings, log: Logger, changed: Callable[[], None]) -> H
         node.name,
         lease=node.lease_seconds,
         every=node.heartbeat_seconds,
-        version=version("gateway"),
+        version=nodes.program(version("gateway")),
         partners=settings.codes,
         say=announcer(log),
         changed=changed,

@@ -78,6 +78,38 @@ class CardForged(CardRefused):
     )
 
 
+class PassphraseWrong(Misuse):
+    """The file does not open with that passphrase, or is not what was encrypted."""
+
+    code = "passphrase"
+    exit_status = 65
+    remedy = "Type it as it was printed, hyphens and all. If it is right, copy the file again: it arrived damaged."
+
+
+class NodePackageRefused(Misuse):
+    """The file is no package by which a machine becomes a node of a site."""
+
+    code = "node-package"
+    exit_status = 65
+    remedy = "Make it anew at a node that works: `gateway nodes package --to FILE`."
+
+
+class NodeTaken(Misuse):
+    """A node of that name is there."""
+
+    code = "node-taken"
+    exit_status = 69
+    remedy = "`gateway nodes` lists the names. A machine takes the place of one that is gone once its lease is over."
+
+
+class NodesNotSharing(Misuse):
+    """What the nodes of a site have to share is not shared, or is another site's."""
+
+    code = "nodes-not-sharing"
+    exit_status = 78
+    remedy = 'docs/operators/nodes.md, "First": the ledger, the store and the shared directories come before the second node.'
+
+
 class WaybillRefused(Misuse):
     """A directory with carried files has no waybill of a partner for this site, or one that does not hold."""
 

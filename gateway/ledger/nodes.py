@@ -29,10 +29,12 @@ from sqlalchemy.dialects.postgresql import insert
 from gateway.domain.ownership import Moves, Node, Owner
 from gateway.events import Event
 from gateway.ledger.fence import SESSION
+from gateway.ledger.integrity import SCHEMA_VERSION
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import LANE_OWNERS, NODES
 
 KIND: Final = "node"
+_KNOWS: Final = ", ledger "
 _NOW: Final = literal_column("extract(epoch FROM clock_timestamp())::double precision", Float)
 _SECONDS: Final = cast(func.floor(_NOW), Integer)
 _END: Final = f"""
@@ -93,6 +95,16 @@ class Version(NamedTuple):
 
     incarnation: int | None
     newest: int
+
+
+def program(version: str) -> str:
+    """What a node says of its program: its version, and the newest version of the ledger that it knows."""
+    return f"{version}{_KNOWS}{SCHEMA_VERSION}"
+
+
+def schema_of(program: str) -> str:
+    """The version of the ledger that a node's program knows; "" of one that did not say it yet."""
+    return program.rpartition(_KNOWS)[2] if _KNOWS in program else ""
 
 
 def register(connection: Connection, name: str, lease: float, version: str) -> int:

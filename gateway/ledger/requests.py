@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Float, Select, exists, func, literal_column, or_, select, update
 
 from gateway.domain.decision import Decision
+from gateway.domain.ownership import SITE
 from gateway.domain.people import Right, may
 from gateway.domain.requests import ALONE, AT_NODE, Act, RequestState, require_another
 from gateway.errors import ImpossibleMove, NotFound, RightMissing, UsageWrong
@@ -85,6 +86,8 @@ def ask(
         if takes > 1:
             state = RequestState.PROPOSED
             transaction.record("request.proposed", KIND, identity, act=str(act), **Decision(actor, reason).detail)
+    if owner is None and state is RequestState.ASKED:
+        transaction.lanes.add(SITE)
     transaction.insert(REQUESTS, [{**row, "state": str(state), "takes": takes, "argument": argument, "node": node}])
     return find(transaction.connection, identity)
 

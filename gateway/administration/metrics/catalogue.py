@@ -160,6 +160,12 @@ LANE_FAILURES: Final = Metric(
 LANE_HELD: Final = Metric(
     "gateway_lane_held", Kind.GAUGE, "1 where nothing goes to the partner before a person has decided", (Label.PARTNER,)
 )
+ENDPOINTS_FAILING: Final = Metric(
+    "gateway_endpoints_failing",
+    Kind.GAUGE,
+    "Servers of a partner with several that failed when they were tried last",
+    (Label.PARTNER,),
+)
 PARTNER_STOPPED: Final = Metric(
     "gateway_partner_stopped",
     Kind.GAUGE,
@@ -247,7 +253,8 @@ METRICS: Final = (
     *(INFO, READ_SECONDS, LEDGER_READABLE, LEDGER_BYTES),
     *(TRANSFERS, WAITING_BYTES, OLDEST_WAITING, TRANSFERRED_BYTES, TRANSFER_SECONDS, EVENTS),
     *(UNANSWERED, OLDEST_UNANSWERED, ANSWERS_OVERDUE),
-    *(CONTINUITY, HELD, QUARANTINED, RECEIPTS_OVERDUE, LANE_FAILURES, LANE_HELD, PARTNER_STOPPED, PARTNER_SUSPENDED),
+    *(CONTINUITY, HELD, QUARANTINED, RECEIPTS_OVERDUE, LANE_FAILURES, LANE_HELD, ENDPOINTS_FAILING),
+    *(PARTNER_STOPPED, PARTNER_SUSPENDED),
     *(LANDING_BYTES, LANDING_FILLED, CLOCK_SKEW, EXTRACTS),
     *(NOTICES, NOTICE_FAILURES),
     *(NODE_UP, NODE_LANES, NODE_VERSION, LANES_WITHOUT_NODE, SITE_WITHOUT_NODE),

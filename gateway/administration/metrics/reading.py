@@ -18,6 +18,7 @@ from gateway.administration.metrics.catalogue import OWN, Sample
 from gateway.administration.notify.noted import noted
 from gateway.administration.site.audit_record import last_audit
 from gateway.administration.views.calendar import calendar
+from gateway.administration.views.health import failing_endpoints
 from gateway.administration.views.nodes import listed
 from gateway.daemon.lock import holder
 from gateway.daemon.pulse import last_beat, read_pulse
@@ -69,6 +70,9 @@ class LedgerFigures:
             lane = lanes.get(partner)
             yield Sample(catalogue.LANE_FAILURES, (partner,), 0 if lane is None else lane.failures)
             yield Sample(catalogue.LANE_HELD, (partner,), int(lane is not None and lane.held))
+            known = self._settings.partners.get(partner)
+            failing = 0 if known is None else len(failing_endpoints(connection, known))
+            yield Sample(catalogue.ENDPOINTS_FAILING, (partner,), failing)
             receipt = figures.last_receipt(connection, partner)
             if receipt is not None:
                 yield Sample(catalogue.CLOCK_SKEW, (partner,), clock_skew(receipt))

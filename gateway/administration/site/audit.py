@@ -18,11 +18,12 @@ from typing import Final
 
 from gateway.administration.access import opened, permitted, reading
 from gateway.administration.site.audit_record import AuditRecord, keep, kept
+from gateway.administration.site.kept_listing import KeptListing
 from gateway.administration.site.known_heads import own_statements, read_heads
 from gateway.assembly import payloads_of
 from gateway.daemon.lock import holder
 from gateway.domain.identity import to_text
-from gateway.errors import CustodyLost, DiskFailed, NotFound, UsageWrong
+from gateway.errors import NotFound, UsageWrong
 from gateway.ledger.audit.chain import Fault, Watch, any_text, check_chain, to_the_end, told
 from gateway.ledger.audit.files import Area, Findings, Listing, check_files
 from gateway.ledger.audit.heads import Claimed, check_heads, heads_of
@@ -30,12 +31,12 @@ from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.audit.schema import check_pages, check_schema
 from gateway.ledger.chain import EMPTY, Head
 from gateway.ledger.head_file import Damaged, HeadFile
+from gateway.ledger.integrity import check
 from gateway.ledger.queries.restorations import Restoration, restorations
 from gateway.ledger.store import Connection, Ledger, read_head
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from gateway.stages.itinerary import Role
-from gateway.storage.digest import file_digest
 from gateway.storage.payloads import Payloads
 
 LAST: Final = "last"
@@ -43,11 +44,6 @@ LAST: Final = "last"
 
 _HEAD_FILE: Final = "state/ledger-head"
 _RECORD: Final = "state/audit.json"
-_ALWAYS_READ: Final = (Area.EVIDENCE, Area.STATEMENTS, Area.DISPOSALS)
-
-_OTHER: Final = "other bytes"
-"""The digest of what is not what its name in the store says."""
-
 _LOOKS: Final = 5
 _BETWEEN_LOOKS: Final = 1.0
 Root = Callable[[Home], Path]
@@ -126,6 +122,7 @@ def verify(
     if anchor != EMPTY:
         given.append(Claimed(anchor.sequence, anchor.sha256, "--since", "the anchor is"))
     with opened(settings) as ledger, watch() as tell:
+        check(settings.ledger_place, exact=True)
         with ledger.read() as connection, any_text(connection):
             # All that one consistent view of the ledger can tell.
             head, faults, restored = EMPTY, list[Fault](), list[Restoration]()
@@ -256,71 +253,8 @@ def _works(home: Home) -> bool:
 def _look(
     settings: Settings, payloads: Payloads, ledger: Ledger, areas: Mapping[Area, Root], *, deep: bool
 ) -> Findings:
-    home = settings.home
     with permitted():
-        files: dict[Area, dict[str, int | None]] = {area: {**_listing(root(home))} for area, root in areas.items()}
-    # What the store has is the truth; what lies here as well is this node's copy.
-    stored: dict[tuple[Area, str], list[str]] = {}
-    for area, root in areas.items():
-        for path, sha256 in payloads.names(root(home)):
-            name = str(path.relative_to(root(home)))
-            stored.setdefault((area, name), []).append(sha256)
-            files[area][name] = None
-
-    def digest(area: Area, name: str) -> str | None:
-        if (area, name) in stored:
-            return _stored_digest(payloads, _AREAS[area](home) / name, stored[area, name], deep=deep)
-        # Receipts and statements are small, and there is no other proof that one is whole: each is read every time.
-        return _digest(_AREAS[area](home) / name) if deep or area in _ALWAYS_READ else None
-
-    listing = Listing(files, digest, settings.site.code, frozenset(_AREAS.keys() - areas.keys()))
+        lying = KeptListing(payloads, {area: root(settings.home) for area, root in areas.items()}, deep=deep)
+    listing = Listing(lying.files, lying.digest, settings.site.code, frozenset(_AREAS.keys() - areas.keys()))
     with ledger.read() as connection, any_text(connection):
         return check_files(connection, listing)
-
-
-def _listing(root: Path) -> dict[str, int]:
-    """The regular files of a directory and of those right below it, by their path in it, with their sizes."""
-    found: dict[str, int] = {}
-    try:
-        for entry in os.scandir(root):
-            if entry.is_dir(follow_symlinks=False):
-                found |= {f"{entry.name}/{name}": size for name, size in _plain(entry.path)}
-        found |= dict(_plain(root))
-    except FileNotFoundError:
-        return found
-    except PermissionError:
-        raise
-    except OSError as error:
-        raise DiskFailed(f"cannot look through {root.name}: {error.strerror}") from error
-    return found
-
-
-def _plain(directory: str | Path) -> Iterator[tuple[str, int]]:
-    for entry in os.scandir(directory):
-        try:
-            if entry.is_file(follow_symlinks=False):
-                yield entry.name, entry.stat(follow_symlinks=False).st_size
-        except FileNotFoundError:
-            continue  # the gateway has just let go of it
-
-
-def _stored_digest(payloads: Payloads, path: Path, known: Sequence[str], *, deep: bool) -> str | None:
-    """The digest that the store has of a file, None where a crash has left it more than one; `deep` reads the bytes."""
-    if len(known) > 1 or not deep:
-        return known[0] if len(known) == 1 else None
-    try:
-        return _digest(payloads.fetch(path, known[0]))
-    except FileNotFoundError:
-        return None
-    except CustodyLost:
-        return _OTHER
-
-
-def _digest(path: Path) -> str | None:
-    """The file's SHA-256, None where it has gone meanwhile."""
-    try:
-        return file_digest(path)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise DiskFailed(f"a kept file cannot be read: {error.strerror}") from error

@@ -8,13 +8,16 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.administration.views.health_fields import Health, LandingHealth, LastAudit
-from gateway.administration.views.words import bytes_of
+from gateway.administration.views.words import bytes_of, within
 from gateway.domain.identity import from_text
 from gateway.domain.ownership import SITE
 from gateway.ledger.queries.keys import OWN
 
 _AUDIT_SECONDS: Final = 3 * 86400.0
 """An audit is on record every night: one that is older than this does not run any more."""
+
+_ENDPOINT_SECONDS: Final = 900.0
+"""One of a partner's servers may be restarted without anybody being asked for."""
 
 _SHOWN: Final = 10
 """So many overdue enquiries are named one by one."""
@@ -87,6 +90,10 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[Need]:
             yield Need(Topic.HELD, says, f"; `gateway release {lane.partner}`")
         elif lane.alarm is not None:
             yield Need(Topic.PARTNER, lane.alarm.words, f"; `gateway partner test {lane.partner}`", lane.partner)
+        for server in lane.failing if lane.state == "open" else ():
+            if now - from_text(server.since) >= _ENDPOINT_SECONDS:
+                says = f"{lane.partner} is not reached at {server.address} since {server.since[:16]}Z: {within(server.reason)}"
+                yield Need(Topic.PARTNER, says, f"; `gateway partner test {lane.partner}`", lane.partner)
     for landing in health.landings:
         yield Need(Topic.LANDINGS, _landing(landing), "; docs/operators/limits-and-windows.md")
     if number := len(health.held):

@@ -10,6 +10,8 @@ sent more than `day_bytes` within a day nothing is taken until that is a day ago
 A file that was renamed from NAME.part is taken at once. Most clients do not do that: they write under the last name, and
 look at the file once more when they have written it. Such a file is taken when nobody has it open for writing and it has
 not changed for three seconds.
+
+Long because the order in which a landed file is judged, copied, kept, named and recorded is one promise.
 """
 
 from __future__ import annotations
@@ -19,12 +21,10 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from gateway.domain.identity import is_id
-from gateway.domain.retry import is_due
 from gateway.domain.states import Direction, State
 from gateway.errors import ConsignmentAltered, DiskFailed, DiskFull, GatewayError, LandingUnexpected
 from gateway.ledger.queries import consignments, receipts
@@ -33,6 +33,7 @@ from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
 from gateway.ledger.units import Consignment, Receipt
 from gateway.spool.names import safe_name
 from gateway.spool.passed_over import PassedOver
+from gateway.stages.arrivals import ARRIVALS, Arrivals
 from gateway.stages.context import BATCH, StageContext, Step
 from gateway.stages.day_take import DayTake
 from gateway.stages.kept_files import let_go, sealed_file
@@ -47,9 +48,6 @@ _QUIET_SECONDS: Final = 3.0
 """How long a client may take, after its last byte, to set times and to look at the file: some round trips."""
 
 _PIECE: Final = 1 << 20
-_ARRIVALS: Final = "arrivals"
-_ELSEWHERE: Final = 2.0
-"""How often a node looks for what landed at others, in seconds."""
 _READ_LATER: Final = (State.LANDED, State.OPENED, State.HELD)
 """States in which a consignment's sealed file is needed."""
 
@@ -74,13 +72,12 @@ class Collect:
         self._uploads = uploads or LandingUploads()
         self._day = DayTake(context)
         self._due: float | None = None
-        self._look = 0.0
-        self._brought: dict[Path, str] = {}
-        """Arrivals of other nodes, with their digests, until they are recorded."""
+        self._arrivals = Arrivals(context)
 
     def step(self) -> Step:
-        done, self._due = 0, None
-        self._bring_arrivals()
+        done = 0
+        self._arrivals.bring()
+        self._due = self._arrivals.due
         for partner in self._context.settings.partners:
             try:
                 done += self._collect(partner)
@@ -96,7 +93,7 @@ class Collect:
 
     def _collect(self, partner: str) -> int:
         context = self._context
-        arrivals = context.home.sealed_in / partner / _ARRIVALS
+        arrivals = context.home.sealed_in / partner / ARRIVALS
         landing = context.home.landing_in(partner)
         if not landing.is_dir():
             return 0
@@ -119,11 +116,14 @@ class Collect:
         if not found:
             return 0
         if partner in context.elsewhere:
-            return self._pass_on(partner, found)
+            self._arrivals.pass_on(KeptFile(path, measured.sha256) for path, measured in found if measured is not None)
+            odd = [path for path, measured in found if measured is None]
+            self._lock_away(partner, [_Refused(path, None, _stem(path), LandingUnexpected()) for path in odd])
+            return taken
         named = {
             arrivals.with_name(path.name): (path, measured)
             for path, measured in found
-            if measured is not None and _kind(path.name) is not None
+            if measured is not None and _kind(path) is not None
         }
         context.payloads.keep(
             {kept: measured.sha256 for kept, (_, measured) in named.items()},
@@ -135,34 +135,6 @@ class Collect:
             fsync_directory(arrivals.parent)
         self._lock_away(partner, refused)
         return done
-
-    def _bring_arrivals(self) -> None:
-        """Bring what landed at other nodes from partners whose lanes are this one's."""
-        context, now = self._context, self._context.clock()
-        if context.lanes is None:
-            return
-        if is_due(self._look, now, _ELSEWHERE):
-            self._look = now + _ELSEWHERE
-            for path, sha256 in context.payloads.names(context.home.sealed_in):
-                partner = path.parent.parent.name
-                if path.parent.name != _ARRIVALS or partner in context.elsewhere or os.path.lexists(path):
-                    continue
-                context.payloads.fetch(path, sha256)
-                self._brought[path] = sha256
-        self._due = self._look
-
-    def _pass_on(self, partner: str, found: Sequence[tuple[Path, Measured | None]]) -> int:
-        """Leave what landed at this node to the one that has the lane. What is no file is refused here."""
-        files = {path: measured.sha256 for path, measured in found if measured is not None}
-        if files:
-            payloads = self._context.payloads
-            payloads.keep(files)
-            for path, sha256 in payloads.names(next(iter(files)).parent):
-                if files.get(path) == sha256:  # the store has it; where there is none, it waits here for its lane
-                    path.unlink(missing_ok=True)
-        stems = ((path, path.name.partition(".")[0]) for path, measured in found if measured is None)
-        self._lock_away(partner, [_Refused(path, None, stem, LandingUnexpected()) for path, stem in stems])
-        return 0
 
     def _complete(self, landing: Path, arrivals: Path) -> Iterator[Path]:
         limit = self._context.clock() - _PART_DAYS * 86400
@@ -198,7 +170,7 @@ class Collect:
         self, transaction: Transaction, partner: str, path: Path, measured: Measured | None, refused: list[_Refused]
     ) -> bool:
         """Record an arrival, or have it `refused`; False where it has to wait."""
-        stem, kind = path.name.partition(".")[0], _kind(path.name)
+        stem, kind = _stem(path), _kind(path)
         if measured is None or kind is None:
             refused.append(_Refused(path, measured, stem, LandingUnexpected()))
         elif kind is Receipt:
@@ -231,7 +203,7 @@ class Collect:
         elif known.state == State.LANDED and not kept.exists():
             self._place(transaction, path, kept)
         else:
-            self._remove(transaction, path)
+            self._arrivals.remove(transaction, path)
             if known.state not in _READ_LATER:
                 let_go(transaction, self._context.payloads, sealed_file(self._context.home, known))
             self._answer_again(transaction, partner, stem)
@@ -271,13 +243,7 @@ class Collect:
         """Give the arrival the name under which it is read. What has that name already is of an attempt without a commit."""
         kept.unlink(missing_ok=True)
         kept.hardlink_to(arrival)
-        self._remove(transaction, arrival)
-
-    def _remove(self, transaction: Transaction, arrival: Path) -> None:
-        if (sha256 := self._brought.pop(arrival, None)) is not None:
-            let_go(transaction, self._context.payloads, KeptFile(arrival, sha256))
-        else:
-            transaction.afterwards.append(partial(arrival.unlink, missing_ok=True))
+        self._arrivals.remove(transaction, arrival)
 
     def _lock_away(self, partner: str, refused: Sequence[_Refused]) -> None:
         if not refused:
@@ -297,14 +263,17 @@ class Collect:
                     partner=partner,
                     error=each.error,
                 )
-                if each.path in self._brought:
-                    self._remove(transaction, each.path)
+                self._arrivals.remove(transaction, each.path)
 
 
-def _kind(name: str) -> type[Consignment | Receipt] | None:
-    """What a file of that name says that it is."""
-    stem, _, ending = name.partition(".")
-    return {"pgp": Consignment, "receipt.pgp": Receipt}.get(ending) if is_id(stem) else None
+def _stem(path: Path) -> str:
+    return path.name.partition(".")[0]
+
+
+def _kind(path: Path) -> type[Consignment | Receipt] | None:
+    """What a file says by its name that it is."""
+    stem = _stem(path)
+    return {f"{stem}.pgp": Consignment, f"{stem}.receipt.pgp": Receipt}.get(path.name) if is_id(stem) else None
 
 
 def _take(landed: Path, arrival: Path, copy: Path, *, finished: bool) -> bool:

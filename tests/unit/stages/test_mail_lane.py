@@ -33,7 +33,7 @@ class Mailbox:
     mails: list[tuple[str, bytes | None]] = field(default_factory=list)
     most: int = 100
     sent: list[str] = field(default_factory=list)
-    authenticates: bool = False
+    trusts_names: bool = False
     alive: bool = True
 
     def connect(self) -> Mailbox:
@@ -76,7 +76,14 @@ def run(
 
 
 def consignment(number: int, size: int) -> Consignment:
-    row = dict.fromkeys(Consignment._fields) | {"key": number, "id": f"c-{number}", "partner": LA, "sealed_size": size}
+    row = dict.fromkeys(Consignment._fields) | {
+        "key": number,
+        "id": f"c-{number}",
+        "partner": LA,
+        "sealed_size": size,
+        "sealed_sha256": "0" * 64,
+        "direction": "out",
+    }
     return Consignment(**row)  # type: ignore[arg-type]  # the columns that a lane looks at
 
 

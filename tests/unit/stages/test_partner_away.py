@@ -54,8 +54,8 @@ class _Noting:
     sent: list[str]
 
     @property
-    def authenticates(self) -> bool:
-        return self.session.authenticates
+    def trusts_names(self) -> bool:
+        return self.session.trusts_names
 
     @property
     def alive(self) -> bool:
@@ -175,6 +175,7 @@ def come_back(root: Path, partners: int) -> Counter[int]:
             "state": "sealed",
             "flow": "claim",
             "sealed_size": 10,
+            "sealed_sha256": "0" * 64,
             "sequence": 1,
             "created": now,
             "updated": now,

@@ -41,7 +41,14 @@ def _seal(bench: Bench, *partners: str, count: int = 1, flow: str = "claim", siz
     """Rows of sealed consignments; the counting transport asks for no bytes."""
     rows = [
         {"id": f"{flow}-{first + number}", "direction": "out", "partner": partner, "state": "sealed", "flow": flow}
-        | {"sequence": next(_NUMBERS), "sealed_size": size, "created": 0.0, "updated": 0.0, "expires": bench.now + 1e6}
+        | {
+            "sequence": next(_NUMBERS),
+            "sealed_size": size,
+            "sealed_sha256": "0" * 64,
+            "created": 0.0,
+            "updated": 0.0,
+            "expires": bench.now + 1e6,
+        }
         for partner in partners
         for number in range(count)
     ]

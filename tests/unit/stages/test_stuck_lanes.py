@@ -60,7 +60,13 @@ class _Lane:
     def seal(self, identity: str, size: int = 10) -> None:
         row: dict[str, object] = {"id": identity, "direction": "out", "partner": LA, "state": "sealed", "flow": "claim"}
         row["sequence"] = next(self._numbers)
-        row |= {"sealed_size": size, "created": self._bench.now, "updated": 0.0, "expires": self._bench.now + 90 * DAY}
+        row |= {
+            "sealed_size": size,
+            "sealed_sha256": "0" * 64,
+            "created": self._bench.now,
+            "updated": 0.0,
+            "expires": self._bench.now + 90 * DAY,
+        }
         with self._bench.ledger.write() as transaction:
             transaction.connection.execute(insert(CONSIGNMENTS), [row])
 

@@ -1,0 +1,63 @@
+"""Arrivals at one node from a partner whose lane is another's: they go through the site's store to the node that records them.
+
+A node leaves them there, under the names that they arrived by, and looks every two seconds for those that are its own to record. Where a
+gateway works alone there are none. Raises what the store and the disk raise.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from gateway.domain.retry import is_due
+from gateway.ledger.store import Transaction
+from gateway.stages.context import StageContext
+from gateway.stages.kept_files import let_go
+from gateway.storage.payloads import KeptFile
+
+ARRIVALS: Final = "arrivals"
+"""The directory in sealed/in/PARTNER for what is out of the partner's reach, and not recorded yet."""
+_EVERY: Final = 2.0
+
+
+class Arrivals:
+    """What other nodes have left to this one. `due` is when it looks again, None where it need not."""
+
+    def __init__(self, context: StageContext) -> None:
+        self._context = context
+        self._brought: dict[Path, str] = {}
+        """With their digests, until they are recorded."""
+        self._look = 0.0
+        self.due: float | None = None
+
+    def bring(self) -> None:
+        """Bring to this node what is its own to record."""
+        context, now = self._context, self._context.clock()
+        if context.lanes is None or not is_due(self._look, now, _EVERY):
+            return
+        self.due = self._look = now + _EVERY
+        for path, sha256 in context.payloads.names(context.home.sealed_in):
+            mine = path.parent.name == ARRIVALS and path.parent.parent.name not in context.elsewhere
+            if mine and not os.path.lexists(path):
+                context.payloads.fetch(path, sha256)
+                self._brought[path] = sha256
+
+    def pass_on(self, files: Iterable[KeptFile]) -> None:
+        """Leave to another node what arrived here from one partner. Where there is no store, it waits for its lane."""
+        payloads, here = self._context.payloads, dict(files)
+        if not here:
+            return
+        payloads.keep(here)
+        for path, sha256 in payloads.names(next(iter(here)).parent):
+            if here.get(path) == sha256:
+                path.unlink(missing_ok=True)
+
+    def remove(self, transaction: Transaction, arrival: Path) -> None:
+        """Once the transaction is committed. Where it is not, the next look finds it in the store again."""
+        if (sha256 := self._brought.pop(arrival, None)) is None:
+            transaction.afterwards.append(partial(arrival.unlink, missing_ok=True))
+        else:
+            let_go(transaction, self._context.payloads, KeptFile(arrival, sha256))
