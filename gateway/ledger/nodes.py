@@ -47,7 +47,8 @@ _GONE: Final = NODES.c.seen + NODES.c.lease <= _NOW
 
 class NodeRow(NamedTuple):
     """A node: which start of it, since when it has been there without a break, when it was seen last, for how long that counts, its
-    program's version, and since when it is the one that serves the console, None where it is not.
+    program's version, since when it is the one that serves the console, None where it is not, and what `settings.likeness` says of its
+    configuration.
     """
 
     name: str
@@ -57,6 +58,7 @@ class NodeRow(NamedTuple):
     lease: float
     version: str
     console: float | None
+    likeness: str | None
 
 
 class LaneRow(NamedTuple):
@@ -107,17 +109,18 @@ def schema_of(program: str) -> str:
     return program.rpartition(_KNOWS)[2] if _KNOWS in program else ""
 
 
-def register(connection: Connection, name: str, lease: float, version: str) -> int:
+def register(connection: Connection, name: str, lease: float, version: str, likeness: str | None = None) -> int:
     """Note that the node starts; its new incarnation."""
     # Of a node that was forgotten: what it began before that is of another incarnation.
     row = {"name": name, "incarnation": _SECONDS, "since": _NOW, "seen": _NOW, "lease": lease, "version": version}
-    new = insert(NODES).values(row)
+    new = insert(NODES).values(**row, likeness=likeness)
     again = {
         "incarnation": NODES.c.incarnation + 1,
         "since": case((_GONE, _NOW), else_=NODES.c.since),
         "seen": _NOW,
         "lease": lease,
         "version": version,
+        "likeness": likeness,
     }
     said = new.on_conflict_do_update(index_elements=["name"], set_=again).returning(NODES.c.incarnation)
     return int(connection.execute(said).scalar_one())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +13,11 @@ from gateway.console.visits import Visit
 from gateway.domain.ownership import SITE
 from gateway.events import Event
 
-_VERBS: Final = {Event.NODE_FREED: "gave up", Event.NODE_LOST: "took over", Event.NODE_TAKEN_OVER: "took"}
+_VERBS: Final[Mapping[str, str]] = {
+    Event.NODE_FREED: "gave up",
+    Event.NODE_LOST: "took over",
+    Event.NODE_TAKEN_OVER: "took",
+}
 
 
 @dataclass(frozen=True)
@@ -43,4 +48,4 @@ def _says(move: LaneMove) -> str:
     what = [", ".join(partners)] if partners else []
     what += ["the site's own work"] if SITE in move.lanes else []
     gone = f" of {', '.join(move.gone)}, which was gone" if move.gone else ""
-    return f"{move.node} {_VERBS[Event(move.event)]} {' and '.join(what)}{gone}"
+    return f"{move.node} {_VERBS[move.event]} {' and '.join(what)}{gone}"
