@@ -25,6 +25,7 @@ from gateway.ledger.head_file import HeadFile
 from gateway.ledger.queries.lanes import known_partners
 from gateway.ledger.store import Ledger
 from gateway.logs import Logger, announcer, announcer_of_all
+from gateway.settings.likeness import likeness
 from gateway.settings.model import Settings
 from gateway.stages.itinerary import Role
 from gateway.storage.payloads import Payloads
@@ -53,6 +54,7 @@ class Heartbeat:
         version: str,
         partners: Collection[str],
         say: Say,
+        likeness: str | None = None,
         changed: Callable[[], None],
         there: Callable[[], None] = lambda: None,
         reach: Callable[[], None] = lambda: None,
@@ -66,6 +68,7 @@ class Heartbeat:
         self._version = version
         self._partners = partners
         self._say = say
+        self._likeness = likeness
         self._changed = changed
         self._incarnation: int | None = None
         self._newest = 0
@@ -108,7 +111,7 @@ class Heartbeat:
         self._reach()
         with self._ledger.beside_chain() as connection:
             if self._incarnation is None:
-                self._incarnation = nodes.register(connection, self._name, self._lease, self._version)
+                self._incarnation = nodes.register(connection, self._name, self._lease, self._version, self._likeness)
             else:
                 self._incarnation = nodes.renew(connection, self._name, self._incarnation)
         if self._incarnation is None:
@@ -156,6 +159,7 @@ def heartbeat(settings: Settings, payloads: Payloads, log: Logger, changed: Call
         version=nodes.program(version("gateway")),
         partners=settings.codes,
         say=announcer(log),
+        likeness=likeness(settings),
         changed=changed,
         there=lambda: node_there.note(home.run, time.monotonic()),
         reach=reach,

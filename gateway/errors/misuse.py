@@ -186,7 +186,7 @@ class NodeGone(Misuse):
 
 
 class NodeThere(Misuse):
-    """The node is there: only one that is gone for good can be forgotten."""
+    """The node is there: what was asked for takes that it is gone."""
 
     code = "node-there"
     exit_status = 69

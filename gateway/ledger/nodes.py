@@ -36,6 +36,7 @@ from gateway.ledger.tables import LANE_OWNERS, NODES
 KIND: Final = "node"
 _KNOWS: Final = ", ledger "
 _NOW: Final = literal_column("extract(epoch FROM clock_timestamp())::double precision", Float)
+_SECONDS: Final = cast(func.floor(_NOW), Integer)
 _END: Final = f"""
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity JOIN nodes ON application_name = '{SESSION}' || name
     WHERE datname = current_database() AND usename = current_user
@@ -46,7 +47,8 @@ _GONE: Final = NODES.c.seen + NODES.c.lease <= _NOW
 
 class NodeRow(NamedTuple):
     """A node: which start of it, since when it has been there without a break, when it was seen last, for how long that counts, its
-    program's version, and since when it is the one that serves the console, None where it is not.
+    program's version, since when it is the one that serves the console, None where it is not, and what `settings.likeness` says of its
+    configuration.
     """
 
     name: str
@@ -56,6 +58,7 @@ class NodeRow(NamedTuple):
     lease: float
     version: str
     console: float | None
+    likeness: str | None
 
 
 class LaneRow(NamedTuple):
@@ -106,18 +109,18 @@ def schema_of(program: str) -> str:
     return program.rpartition(_KNOWS)[2] if _KNOWS in program else ""
 
 
-def register(connection: Connection, name: str, lease: float, version: str) -> int:
+def register(connection: Connection, name: str, lease: float, version: str, likeness: str | None = None) -> int:
     """Note that the node starts; its new incarnation."""
     # Of a node that was forgotten: what it began before that is of another incarnation.
-    first = cast(func.floor(_NOW), Integer)
-    row = {"name": name, "incarnation": first, "since": _NOW, "seen": _NOW, "lease": lease, "version": version}
-    new = insert(NODES).values(row)
+    row = {"name": name, "incarnation": _SECONDS, "since": _NOW, "seen": _NOW, "lease": lease, "version": version}
+    new = insert(NODES).values(**row, likeness=likeness)
     again = {
         "incarnation": NODES.c.incarnation + 1,
         "since": case((_GONE, _NOW), else_=NODES.c.since),
         "seen": _NOW,
         "lease": lease,
         "version": version,
+        "likeness": likeness,
     }
     said = new.on_conflict_do_update(index_elements=["name"], set_=again).returning(NODES.c.incarnation)
     return int(connection.execute(said).scalar_one())
@@ -164,7 +167,7 @@ def apply(transaction: Transaction, me: str, before: Site, moves: Moves) -> None
     does this now.
     """
     connection = transaction.connection
-    number = (connection.execute(select(func.max(LANE_OWNERS.c.changed))).scalar() or 0) + 1
+    number = _next(connection)
     taken = [lane for lane in moves.take if _take(connection, me, before.lanes.get(lane), lane, number)]
     if taken:
         owners = {owner for lane in taken if (row := before.lanes.get(lane)) and (owner := row.node)}
@@ -188,15 +191,26 @@ def serve_console(connection: Connection, me: str, lease: float, version: str) -
 
 
 def forget(connection: Connection, name: str) -> bool:
-    """Take a node that is gone out of the list, and free its lanes; False where it is there. In a transaction of the chain, which has the
+    """Take a node that is gone out of the list, and free its lanes, or with the last node all of them; False where it is there. In a transaction of the chain, which has the
     event: nobody takes a lane meanwhile.
     """
     if connection.execute(delete(NODES).where(NODES.c.name == name, _GONE)).rowcount != 1:
         return False
-    number = (connection.execute(select(func.max(LANE_OWNERS.c.changed))).scalar() or 0) + 1
+    if connection.execute(select(NODES.c.name).limit(1)).first() is None:
+        connection.execute(delete(LANE_OWNERS))  # no node at all: a gateway without a name may work here again
+        return True
+    number = _next(connection)
     values = {"node": None, "leaving": None, "changed": number, "since": _NOW}
     connection.execute(update(LANE_OWNERS).where(LANE_OWNERS.c.node == name).values(values))
     return True
+
+
+def _next(connection: Connection) -> int:
+    """The number of the next change of owners. The first is the moment, in seconds: it is above all that there were before the last node was
+    forgotten.
+    """
+    last = func.coalesce(func.max(LANE_OWNERS.c.changed), _SECONDS)
+    return int(connection.execute(select(last)).scalar_one()) + 1
 
 
 def _take(connection: Connection, me: str, before: LaneRow | None, lane: str, number: int) -> bool:

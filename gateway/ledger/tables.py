@@ -514,8 +514,10 @@ NODES: Final = Table(
     Column("lease", Float, nullable=False),
     Column("version", String, nullable=False),
     Column("console", Float),
+    Column("likeness", String),
 )
-"""The nodes of the site, by the database's clock: `ledger.nodes`; and which of them serves the console, since when. A row is written anew every few seconds, so the chain does not
+"""The nodes of the site, by the database's clock: `ledger.nodes`; which of them serves the console, since when; and what is
+the same where two are configured alike. A row is written anew every few seconds, so the chain does not
 commit to it.
 """
 

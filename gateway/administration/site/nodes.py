@@ -13,8 +13,8 @@ from typing import Any
 from gateway.administration.requests.actors import stage_context
 from gateway.domain.decision import Decision
 from gateway.domain.identity import to_text
-from gateway.domain.ownership import living
-from gateway.errors import NodeThere, NotFound, UsageWrong
+from gateway.domain.ownership import SITE, living
+from gateway.errors import LaneLost, NodeThere, NotFound, UsageWrong
 from gateway.events import Event
 from gateway.ledger import nodes, requests
 from gateway.ledger.store import Connection
@@ -72,6 +72,19 @@ def take_console(settings: Settings, log: Logger, decision: Decision) -> Console
         was = None if before is None else before.name
         transaction.record(Event.CONSOLE_MOVED, nodes.KIND, me.name, source=was, **decision.detail)
     return ConsoleMoved(me.name, was)
+
+
+def site_elsewhere(settings: Settings, connection: Connection) -> str | None:
+    """The node that has the site's own work, where that is another one; None where it is this one, or the gateway works alone. LaneLost where no
+    node has it now.
+    """
+    if not settings.node.name:
+        return None
+    site = nodes.read(connection)
+    lane = site.lanes.get(SITE)
+    if lane is None or lane.node not in living(site.standing(), site.now):
+        raise LaneLost("no node has the site's own work now")
+    return None if lane.node == settings.node.name else lane.node
 
 
 def _about(connection: Connection, name: str) -> Forgotten:

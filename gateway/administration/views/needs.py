@@ -151,6 +151,17 @@ def _nodes(health: Health) -> Iterator[Need]:
     if partners := [lane for lane in health.lanes_late if lane != SITE]:
         named = ", ".join(partners[:_SHOWN]) + (f" and {len(partners) - _SHOWN} more" if len(partners) > _SHOWN else "")
         yield Need(Topic.NODES, f"no node works with {named}", ": `gateway nodes`")
+    likenesses: dict[str | None, list[str]] = {}
+    for node in [each for each in health.nodes if each.state == "up" and each.likeness is not None]:
+        likenesses.setdefault(node.likeness, []).append(node.name)
+    if len(likenesses) > 1:
+        named = " and ".join(", ".join(names) for names in likenesses.values())
+        says = f"nodes have different partners' files or keys: {named}"
+        yield Need(
+            Topic.NODES,
+            says,
+            ": bring the changes of one to the others, docs/operators/nodes.md, and `gateway reload` there",
+        )
     versions = sorted({node.version for node in health.nodes if node.state == "up"})
     if len(versions) > 1:
         says = f"nodes of this site run different versions: {', '.join(versions)}"

@@ -24,7 +24,7 @@ _SOON: Final = 2
 @dataclass(frozen=True)
 class NodeView:
     """A node: `up` or `gone`, and since when by the database's clock; how many partners' `lanes` it has, whether the site's own work, and
-    whether it is the one that serves the console.
+    whether it is the one that serves the console. `likeness` is the same where two nodes have the same partners' files and keys.
     """
 
     name: str
@@ -36,6 +36,7 @@ class NodeView:
     console: bool
     partners: tuple[str, ...]
     version: str
+    likeness: str | None
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,9 @@ def _nodes(site: nodes.Site, there: tuple[str, ...]) -> Iterator[NodeView]:
         since = to_text(row.since if up else row.seen + row.lease)
         state, has_site, console = "up" if up else "gone", SITE in led, row.console is not None
         seen = to_text(row.seen)
-        yield NodeView(row.name, state, since, seen, len(partners), has_site, console, partners, row.version)
+        yield NodeView(
+            row.name, state, since, seen, len(partners), has_site, console, partners, row.version, row.likeness
+        )
 
 
 def _is_late(site: nodes.Site, lane: nodes.LaneRow, there: tuple[str, ...], lease: float) -> bool:

@@ -89,7 +89,7 @@ def leaves(command: click.Command, words: tuple[str, ...], ctx: click.Context) -
 
 def test_every_command_is_known_to_decide_or_to_look() -> None:
     found = set(leaves(gateway, (), click.Context(gateway)))
-    sorts = [set(SITE), set(KEYS), set(COPIES), set(MEDIA), set(NODES), set(ASKED), LOOKS, RUNS]
+    sorts = [set(SITE), set(KEYS), set(COPIES), set(MEDIA), set(ASKED), set(NODES), LOOKS, RUNS]
     assert found == set().union(*sorts)
     assert sum(map(len, sorts)) == len(found)
 

@@ -1,4 +1,6 @@
-"""At which node a request was asked, where only that node can answer it; and which node serves the console. Empty where one gateway works alone."""
+"""At which node a request was asked, where only that node can answer it; and which node serves the console, and how each is
+configured. Empty where one gateway works alone.
+"""
 
 from __future__ import annotations
 
@@ -15,3 +17,4 @@ def upgrade() -> None:
     """Add the columns."""
     op.add_column("requests", sa.Column("node", sa.String(), nullable=True))
     op.add_column("nodes", sa.Column("console", sa.Float(), nullable=True))
+    op.add_column("nodes", sa.Column("likeness", sa.String(), nullable=True))
