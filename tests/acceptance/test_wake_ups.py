@@ -60,11 +60,6 @@ class Nodes(NamedTuple):
         found = self.ask("SELECT node FROM lane_owners WHERE partner = %s AND leaving IS NULL", LA)
         return found[0][0] if found else None
 
-    def listens(self) -> bool:
-        """Whether the other node's worker waits for jobs."""
-        query = "SELECT 1 FROM pg_stat_activity WHERE application_name = %s AND query LIKE 'LISTEN%%'"
-        return bool(self.ask(query, f"gateway node {self.name}"))
-
     @property
     def name(self) -> str:
         return self.there.home.root.name
@@ -90,7 +85,6 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
             for site in sites:
                 site.start()
             wait_until(lambda: made.owner() == there, 60, "the lane's node")
-            wait_until(made.listens, 60, "a node that listens")
             yield made
         finally:
             for site in sites:
@@ -116,7 +110,6 @@ def test_a_drop_at_one_node_is_begun_at_once_at_the_other(nodes: Nodes) -> None:
 def test_wake_ups_come_again_after_a_kill_a_cut_and_a_restart(nodes: Nodes) -> None:
     nodes.there.kill("vault")
     nodes.drop(1001)  # whoever starts looks at everything
-    wait_until(nodes.listens, 60, "a node that listens")
     nodes.drop(1002)
     nodes.ask(_CUT)
     nodes.drop(1003)
@@ -125,7 +118,6 @@ def test_wake_ups_come_again_after_a_kill_a_cut_and_a_restart(nodes: Nodes) -> N
     time.sleep(1)
     nodes.server.start()
     nodes.drop(1005, 90)
-    wait_until(nodes.listens, 60, "a node that listens")
     nodes.drop(1006)
     nodes.drop(1007)
 
@@ -141,5 +133,4 @@ def test_a_node_that_stands_still_and_comes_back_does_its_work_once(nodes: Nodes
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
     wait_until(lambda: nodes.owner() == nodes.name, 90, "the lane's own node")
-    wait_until(nodes.listens, 60, "a node that listens")
     nodes.drop(2002)
