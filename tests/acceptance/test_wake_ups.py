@@ -23,6 +23,8 @@ from tests.fakes.postgresql import Server, running
 NAMES: Final = ("north", "south")
 LEASE: Final = 4.0
 RESCAN: Final = 300.0
+QUIET: Final = 1.0
+"""Seconds after which a role has no look at its own directories to repeat, which would find the file as well."""
 PATIENCE: Final = 60.0
 SOON: Final = 8.0
 """Seconds: far below what any timer of a role has, and enough for a machine under load."""
@@ -42,6 +44,7 @@ class Nodes(NamedTuple):
 
     def drop(self, number: int) -> float:
         """Drop a file, and wait until the other node has validated it; for how long after it was admitted that took by the ledger's times."""
+        time.sleep(QUIET)
         name, content = claim(number, seed=number)
         self.here.drop("claim", LA, name, content)
         transfer = wait_until(lambda: self._validated(name), PATIENCE, f"validation of {name}")
@@ -74,6 +77,8 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
         dwp.edit_config("ledger", url=server.url)
         dwp.edit_config("node", lease_seconds=LEASE, heartbeat_seconds=0.5)
         dwp.edit_config("daemon", rescan_seconds=RESCAN, workers=1)
+        for flow in ("claim", "laid", "extract"):
+            dwp.edit_config(f"flows.{flow}", settle_seconds=0.1)
         there = owner_of(LA, NAMES)
         (here,) = set(NAMES) - {there}
         sites = [_node(dwp, name) for name in (here, there)]
@@ -103,7 +108,7 @@ def _node(dwp: Site, name: str) -> Site:
 
 
 def test_a_drop_at_one_node_is_begun_at_once_at_the_other(nodes: Nodes) -> None:
-    took = [nodes.drop(number) for number in range(int(os.environ.get("GATEWAY_WAKE_UPS", "3")))]
+    took = [nodes.drop(number) for number in range(int(os.environ.get("GATEWAY_WAKE_UPS", "2")))]
     sys.stdout.write(f"{len(took)} drops: median {sorted(took)[len(took) // 2]:.3f} s, worst {max(took):.3f} s\n")
     assert max(took) < SOON
 
