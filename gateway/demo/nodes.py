@@ -192,6 +192,7 @@ def make(root: Path, server: postgresql.Server, count: int) -> NodesDemo:
         homes[0].gateway_toml.write_text(text, encoding="utf-8")
 
     first, *authorities = make_sites(root, SITES, {DWP: server.url}, prepare)
+    gateway("nodes", "store", home=first.home.root)
     gateway("nodes", "share", shared, home=first.home.root)
     package, passphrase = root / "node.pgp", root / "passphrase"
     passphrase.touch(0o600)

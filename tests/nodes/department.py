@@ -165,6 +165,7 @@ class Department:
         self.store.mkdir(mode=0o700)
         first, *others = self.nodes
         configured(first.home, self._tables(first))
+        _gateway(first, "nodes", "store")
         _gateway(first, "nodes", "share", self.shared)
         package = self.root / "node.pgp"
         passphrase = self.root / "passphrase"
