@@ -67,6 +67,7 @@ from gateway.stages.outbound.validate import Validate
 from gateway.stages.scanning import Scanner
 from gateway.stages.timers.overdue_receipts import OverdueReceipts
 from gateway.storage.byte_reader import ByteReader
+from gateway.storage.payloads import OneMachine
 from gateway.transport.contract import Transport
 from gateway.transport.folder import FolderTransport
 from gateway.validation.contract import Finding, RecordException, Report, Validator
@@ -74,6 +75,7 @@ from gateway.validation.factory import build
 from gateway.validation.sandbox.pool import Job, Sandbox
 from tests.fakes.keybox import write_keybox
 from tests.fakes.ledgers import Ledgers, kind, usual
+from tests.fakes.stores import DirectoryStore
 
 _TRIAGE_KEY = bytes(32)
 _LIMITS = Limits()
@@ -215,6 +217,8 @@ class Bench:
         limits: Limits = _LIMITS,
         envelope: Envelope = "gateway",
         ledgers: Ledgers | None = None,
+        *,
+        stored: bool = False,
     ) -> None:
         self.code, self.other = code, other
         self.now = 1_795_000_000.0
@@ -249,6 +253,7 @@ class Bench:
             random_float=lambda: 0.5,
             entropy=lambda count: hashlib.sha256(f"{code}{next(counter)}".encode()).digest()[:count],
             stopping=lambda: False,
+            payloads=DirectoryStore(self.home.state, root / f"{code}.store") if stored else OneMachine(),
         )
         self.rung = threading.Event()
 
@@ -300,8 +305,9 @@ class Bench:
     def submit(self, name: str, content: bytes, flow: str = "claim", identity: str = "") -> str:
         """Admit a file, as `gateway submit` does; or the console, with the id that its upload had."""
         identity = identity or self.context.new_id()
-        (self.home.custody / identity).write_bytes(content)
-        digest = hashlib.sha256(content).hexdigest()
+        custody, digest = self.home.custody / identity, hashlib.sha256(content).hexdigest()
+        custody.write_bytes(content)
+        self.context.payloads.keep({custody: digest})
         row: Mapping[str, Any] = {
             "id": identity,
             "flow": flow,
@@ -385,14 +391,16 @@ def two_ledgers(
     readers: Sandbox = PRETENDED,
     envelope: Envelope = "gateway",
     ledgers: Ledgers | None = None,
+    *,
+    stored: bool = False,
 ) -> Iterator[Pair]:
     """Two sites that know each other, with nothing in their ledgers; `scanners` are DWP's and the authority's, and `line`
     is DWP's way to the authority, where it is not straight into its landing; `readers` read the files at both. `envelope` is what
-    DWP has in the authority's file.
+    DWP has in the authority's file. Where they are `stored`, each site's files are in a store beside its HOME as well.
     """
     with ExitStack() as stack:
-        dwp = Bench(root, "DWP", "E09000030", stack, flows, limits, envelope, ledgers)
-        la = Bench(root, "E09000030", "DWP", stack, flows, limits, ledgers=ledgers)
+        dwp = Bench(root, "DWP", "E09000030", stack, flows, limits, envelope, ledgers, stored=stored)
+        la = Bench(root, "E09000030", "DWP", stack, flows, limits, ledgers=ledgers, stored=stored)
         la.now += 0.5
         there = line or FolderTransport(la.home.landing_in(dwp.code))
         stages = [(dwp, stage) for stage in dwp.stages(stack, there, scanners[0], readers)]

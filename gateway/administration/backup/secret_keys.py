@@ -67,12 +67,12 @@ def _secrets(home: Home) -> Iterator[Path]:
 
 
 def _areas(home: Home) -> tuple[Path, ...]:
-    return home.keyrings / "own", home.ssh, home.mail, home.notify, home.triage
+    return home.keyrings / "own", home.ssh, home.mail, home.notify, home.triage, home.payloads
 
 
 def _files(home: Home) -> tuple[Path, ...]:
-    """The key that files in a store are sealed with, where the site has one."""
-    return (home.state / "payload.key",)
+    """The keys that files in a store are sealed with, where the site has them."""
+    return home.payload_keys
 
 
 def put_back(home: Home, tar: Path) -> None:

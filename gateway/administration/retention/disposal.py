@@ -32,7 +32,7 @@ from gateway.domain.triage import ENDING as TRIAGE
 from gateway.domain.triage import tells_of
 from gateway.ledger.audit.chain import Watch, silent
 from gateway.ledger.queries.legal_holds import Held, held
-from gateway.ledger.queries.quarantine import is_kept, quarantined
+from gateway.ledger.queries.quarantine import is_kept
 from gateway.ledger.queries.retention import (
     BEGUN,
     SUBJECT,
@@ -52,6 +52,7 @@ from gateway.spool.delivered import remove_delivered
 from gateway.spool.exception_lists import ENDING, ExceptionLists, ListKey
 from gateway.spool.old_files import OldFile, remove
 from gateway.stages.context import StageContext
+from gateway.stages.ended_files import areas_of, forget_ended
 from gateway.stages.itinerary import Role
 from gateway.stages.kept_files import in_evidence, let_go, locked_away
 from gateway.storage.durable import fsync_directory
@@ -100,6 +101,7 @@ def dispose(
         text, file, compacted = None, None, Compacted.LATER
         if role != Role.INSPECT:
             run.remove_receipts()
+            forget_ended(run.context, areas_of(run.home, None))
             watch("compacting the ledger", 0)
             compacted = compact_ledger(run.context)
             certified = certify(run.context, compacted)
@@ -160,9 +162,9 @@ class _Run:
         if Kind.TRANSFERS in self.kinds:
             self._remove_lists()
         if Kind.QUARANTINED in self.kinds:
-            self._remove_discarded(self.home.quarantine, "*.sealed")
+            self._remove_discarded(self.home.quarantine.glob("*.sealed"))
         if Kind.INFECTED in self.kinds:
-            self._remove_discarded(self.home.infected, "*")
+            self._remove_discarded(self.home.infected.glob("*"))
 
     def _remove_delivered(self, files: Sequence[DueFile]) -> None:
         gone: list[Transfer] = []
@@ -205,17 +207,12 @@ class _Run:
             let_go(transaction, self.context.payloads, kept)
             transaction.afterwards.append(partial(shutil.rmtree, kept.path.with_suffix(".folder"), ignore_errors=True))
 
-    def _remove_discarded(self, root: Path, names: str) -> None:
+    def _remove_discarded(self, found: Iterable[Path]) -> None:
         """What a crash left of files whose row says that they are gone."""
         with self.context.ledger.write() as transaction:
-            for path in root.glob(names):
+            for path in found:
                 if not is_kept(transaction.connection, path.name.removesuffix(".sealed")):
                     path.unlink(missing_ok=True)
-        if there := list(self.context.payloads.names(root)):
-            with self.context.ledger.read() as connection:
-                rows = quarantined(connection, discarded=True)
-            for gone in {locked_away(self.home, row) for row in rows if row.discarded is not None}.intersection(there):
-                self.context.payloads.forget(*gone)
 
     def _remove_from_spool(
         self, kind: Kind, flow: str, partner: str, files: list[DueFile], told: Mapping[Place, float], holds: Held

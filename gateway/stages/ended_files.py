@@ -1,0 +1,90 @@
+"""Ended files: what the site's store still has although its row says that its time is over, since a crash came between the two.
+
+Looked for when a role starts, and before a disposal is certified. Files of which no row speaks are not: their rows may be about to be
+written. Safe beside all nodes, since no row comes back from its end. Raises what the ledger and the store raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from gateway.domain.receipt import evidence_name, queue_name
+from gateway.domain.states import Direction, State
+from gateway.ledger.commitment import ERASED
+from gateway.ledger.queries import identities, quarantine, receipts
+from gateway.ledger.queries.retention import is_erased
+from gateway.ledger.store import Connection
+from gateway.ledger.units import Consignment
+from gateway.settings.home import Home
+from gateway.stages.arrivals import ARRIVALS
+from gateway.stages.context import StageContext
+from gateway.stages.itinerary import Role
+from gateway.storage.payloads import KeptFile
+
+_READ = (State.DELIVERED, State.QUARANTINED)
+_ANSWERED = (State.RECEIPTED, State.EXPIRED)
+
+
+def areas_of(home: Home, role: Role | None) -> tuple[Path, ...]:
+    """The directories that a role looks through; None is for all."""
+    inspect = (home.custody, home.infected, home.exceptions)
+    vault = (home.quarantine, home.sealed_in, home.sealed_out, home.evidence)
+    return {None: (*inspect, *vault), Role.INSPECT: inspect, Role.VAULT: vault}.get(role, ())
+
+
+def forget_ended(context: StageContext, areas: Iterable[Path]) -> int:
+    """Remove them; how many there were."""
+    done = 0
+    for area in areas:
+        if found := [KeptFile(*each) for each in context.payloads.names(area)]:
+            with context.ledger.read() as connection:
+                ended = [file for file in found if _is_over(connection, context.home, area, file)]
+            for file in ended:
+                context.payloads.forget(*file)
+            done += len(ended)
+    return done
+
+
+def _is_over(connection: Connection, home: Home, area: Path, file: KeptFile) -> bool:
+    names = file.path.relative_to(area).parts
+    if area == home.custody:
+        row = next(iter(identities.by_ids(connection, Direction.OUT, names)), None)
+        return row is not None and not row.custody
+    if area in (home.infected, home.quarantine):
+        identity = names[0].removesuffix(".sealed")
+        return any(each.discarded for each in quarantine.quarantined(connection, discarded=True) if each.id == identity)
+    if area == home.exceptions:
+        direction, partner, name = names
+        return is_erased(connection, direction, partner, name.removesuffix(".csv"))
+    if len(names) != 2 or names[0] == ARRIVALS:
+        return False
+    partner, name = names
+    identity, _, ending = name.partition(".")
+    if area == home.evidence or ending != "pgp":
+        return _receipt_is_over(connection, home, area, file, partner, identity)
+    direction = Direction.IN if area == home.sealed_in else Direction.OUT
+    row_of = identities.one(connection, Consignment, direction, partner, identity)
+    if row_of is None or row_of.sealed_sha256 is None:
+        return False
+    if row_of.sealed_sha256 != file.sha256:  # of an attempt that was not recorded
+        return True
+    if direction == Direction.IN:
+        return row_of.state in _READ
+    return row_of.state in _ANSWERED or (row_of.is_plain and row_of.state == State.SENT)
+
+
+def _receipt_is_over(
+    connection: Connection, home: Home, area: Path, file: KeptFile, partner: str, identity: str
+) -> bool:
+    """Whether all rows that speak of a receipt's file are done with it; False where none does."""
+    rows = receipts.receipts_about(connection, partner, identity)
+    if area == home.sealed_out:
+        ours = [row for row in rows if row.direction == Direction.OUT]
+        about = [row for row in ours if queue_name(row.consignment, row.level, row.key) == file.path.name]
+        return bool(about) and all(row.state == State.SENT for row in about)
+    about = [row for row in rows if row.direction == Direction.IN and row.sealed_sha256 == file.sha256]
+    if area == home.sealed_in:
+        return bool(about) and all(row.state not in (State.LANDED, State.HELD) for row in about)
+    about = [row for row in about if evidence_name(row.consignment, row.level, file.sha256) == file.path.name]
+    return bool(about) and all(row.salt.startswith(ERASED) for row in about)
