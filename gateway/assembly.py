@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.errors import ConfigurationInvalid, GatewayError, ServerFailed, UsageWrong
+from gateway.errors import ConfigurationInvalid, EngineMissing, GatewayError, ServerFailed, UsageWrong
 from gateway.flows.catalog import FLOWS
 from gateway.flows.routes import routes
 from gateway.settings.home import Home
@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from gateway.stages.context import Stage, StageContext
     from gateway.stages.landing import LandingUploads
     from gateway.stages.timers.link_trials import Trial
+    from gateway.storage.objects.contract import ObjectStore
     from gateway.storage.payloads import Payloads
+    from gateway.storage.shared_payloads import SharedPayloads
     from gateway.transport.contract import Transport
     from gateway.transport.mail.client import MailTransport
     from gateway.transport.sftp.client import SftpTransport
@@ -107,14 +109,52 @@ def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable
         entropy=os.urandom,
         stopping=stopping,
         lanes=NodeLanes(ledger, settings.codes, node.name) if lanes else None,
+        payloads=payloads_of(settings),
     )
 
 
-def payloads_of(_settings: Settings) -> Payloads:
-    """Where the site's files are kept, beside this machine's directories."""
+def payloads_of(settings: Settings) -> Payloads:
+    """Where the site's files are kept, beside this machine's directories. Made after a role was forked: S3's client has threads."""
+    if settings.payloads.url:
+        return shared_payloads(settings)
     from gateway.storage.payloads import OneMachine
 
     return OneMachine()
+
+
+def shared_payloads(settings: Settings) -> SharedPayloads:
+    """The store of `[payloads] url`. EngineMissing where the packages for it are not there, and what `settings.payload_keys` raises."""
+    try:
+        from gateway.storage.sealing import Sealing
+        from gateway.storage.shared_payloads import SharedPayloads
+    except ImportError as error:
+        raise EngineMissing("[payloads] url needs the extra `nodes`: `pip install 'gateway[nodes]'`") from error
+    from gateway.settings.payload_keys import read_key
+
+    def sealing(path: Path) -> Sealing:
+        try:
+            return Sealing(read_key(settings, path))
+        except ValueError as error:
+            raise ConfigurationInvalid(f"{path.name} is no key of age") from error
+
+    plain, sealed = settings.home.payload_keys
+    return SharedPayloads(settings.home.state, _objects(settings), partial(sealing, plain), partial(sealing, sealed))
+
+
+def _objects(settings: Settings) -> ObjectStore:
+    said, home = settings.payloads, settings.home
+    if said.directory is not None:
+        from gateway.storage.objects.directory import DirectoryStore
+
+        token = f"{settings.node.name or settings.site.code}-{os.getpid()}-{os.urandom(4).hex()}"
+        return DirectoryStore(said.directory, token, shared=settings.accounts.split)
+    from gateway.settings.payload_keys import access_key
+    from gateway.storage.objects.s3 import Bucket, S3Store
+
+    bucket, prefix = said.bucket or ("", "")
+    key = access_key(settings, secrets_of(home, os.environ), os.environ)
+    encryption = (said.server_side_encryption, said.kms_key)
+    return S3Store(Bucket(bucket, prefix, said.region, said.endpoint, *key, *encryption), home.run)
 
 
 def without(context: StageContext, suspended: Mapping[str, str]) -> StageContext:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gateway.cli import output, tables
-from gateway.cli.nodes_join import join, package, share
+from gateway.cli.nodes_join import join, package, share, store
 from gateway.cli.site import decision_of, log_of, reason_option, settings_of
 from gateway.cli.tables import Column
 from gateway.domain.ownership import SITE
@@ -165,5 +165,5 @@ def _tell_forgotten(done: Forgotten, *, dry_run: bool) -> None:
         output.say("It served the console: `gateway nodes take-console` at the node that is to serve it.")
 
 
-for _each in (share, package, join):
+for _each in (store, share, package, join):
     nodes.add_command(_each)

@@ -1,4 +1,4 @@
-"""`gateway nodes share`, `package` and `join`: how another machine becomes a node of a site."""
+"""`gateway nodes store`, `share`, `package` and `join`: how another machine becomes a node of a site."""
 
 # ruff: noqa: PLC0415 - a command imports what it needs: most of it is slow
 from __future__ import annotations
@@ -38,6 +38,33 @@ def share(ctx: click.Context, place: Path) -> None:
     settings = settings_of(ctx)
     where = sharing.share(settings, place, os.urandom(8).hex())
     output.say(f"inbound, outcomes, returned and receipts of {settings.site.code} are in {where}.")
+
+
+@click.command()
+@output.as_json
+@click.pass_context
+def store(ctx: click.Context, *, as_json: bool) -> None:
+    """Prepare the store of [payloads] url: make the keys that it is sealed with, and put there what this machine has.
+
+    Once, at the first node, before it gets its name; again is the same. The gateway must not run. The keys are state/payload.key and
+    state/payload-sealed.key: without them nothing in the store can be read, so they belong into the backup. `nodes package` has them.
+
+    \b
+    Example:
+      gateway --home /srv/gateway nodes store
+    """
+    from gateway.administration.nodes import storing
+    from gateway.administration.site.settings import require_all_rights
+
+    settings = settings_of(ctx)
+    require_all_rights(settings)
+    done = storing.prepare(settings)
+    if as_json:
+        output.show_json(done)
+        return
+    if done.keys_made:
+        output.say("Made state/payload.key and state/payload-sealed.key: keep a copy where the backup's keys are.")
+    output.say(f"{done.url} is the store of {done.site}; it has {output.counted(done.kept, 'file')} of this machine.")
 
 
 @click.command()

@@ -29,6 +29,7 @@ from gateway.settings.load import LoadSettings
 from gateway.settings.mail import MailSettings
 from gateway.settings.node import NodeSettings
 from gateway.settings.notify import NotifySettings
+from gateway.settings.payloads import PayloadsSettings
 from gateway.settings.upkeep import AuditSettings, BackupSettings, MetricsSettings, RetentionSettings
 from gateway.settings.values import (
     FINGERPRINT,
@@ -374,6 +375,7 @@ class GatewayFile(Table):
     continuity: ContinuitySettings = ContinuitySettings()
     ledger: LedgerSettings = LedgerSettings()
     node: NodeSettings = NodeSettings()
+    payloads: PayloadsSettings = PayloadsSettings()
     load: LoadSettings = LoadSettings()
     console: ConsoleSettings = ConsoleSettings()
     index: IndexSettings = IndexSettings()
@@ -446,6 +448,7 @@ class Settings:
     continuity: ContinuitySettings = field(default_factory=ContinuitySettings)
     ledger: LedgerSettings = field(default_factory=LedgerSettings)
     node: NodeSettings = field(default_factory=NodeSettings)
+    payloads: PayloadsSettings = field(default_factory=PayloadsSettings)
     load: LoadSettings = field(default_factory=LoadSettings)
     console: ConsoleSettings = field(default_factory=ConsoleSettings)
     index: IndexSettings = field(default_factory=IndexSettings)

@@ -91,19 +91,19 @@ def require_nodes(settings: Settings) -> None:
 def contents(home: Home) -> Iterator[Path]:
     """The files of a package: what is configured, and the secrets that all nodes have. Hidden files, sockets and locks are left out."""
     yield from _below(home.config)
-    for area in (home.keyrings, home.ssh, home.mail, home.notify, home.triage, home.console):
+    for area in (home.keyrings, home.ssh, home.mail, home.notify, home.triage, home.payloads, home.console):
         for path in _below(area):
             if area in (home.keyrings, home.ssh) or path.suffix == ".secret":
                 yield path
-    yield from (path for path in (home.state / "payload.key",) if path.is_file())
+    yield from (path for path in home.payload_keys if path.is_file())
 
 
 def is_allowed(home: Home, path: Path) -> bool:
     """Whether a package may hold a file there."""
     areas = (home.config, home.keyrings, home.ssh)
-    secrets = (home.mail, home.notify, home.triage, home.console)
+    secrets = (home.mail, home.notify, home.triage, home.payloads, home.console)
     inside = any(path.is_relative_to(area) for area in areas) or (path.parent in secrets and path.suffix == ".secret")
-    return (inside or path == home.state / "payload.key") and ".." not in path.parts
+    return (inside or path in home.payload_keys) and ".." not in path.parts
 
 
 def _below(area: Path) -> Iterator[Path]:

@@ -96,6 +96,7 @@ def verify(
     since: str | None = None,
     record: bool = False,
     partial: bool = False,
+    files: bool = True,
     payloads: Payloads | None = None,
 ) -> AuditReport:
     """The schema, the whole chain, the rows, the heads that partners exported to files, and the files on disk.
@@ -104,7 +105,7 @@ def verify(
     anchor, SEQUENCE:SHA256 of an event up to which all was verified before, or LAST: then only later events are
     looked at, and the rows that they speak of; indices are then not compared with their tables. `record` keeps the result for
     `gateway status`. `partial` leaves out the directories into which this account may not look, where it would else raise NotPermitted.
-    `payloads` are where the files are, None where the settings say so.
+    Without `files` none are looked at. `payloads` are where the files are, None where the settings say so.
     """
     payloads = payloads_of(settings) if payloads is None else payloads
     with permitted():
@@ -136,7 +137,7 @@ def verify(
             faults += check_heads(connection, given)
             faults += _missing_heads(head, remembered, last)
         tell("files", 0)
-        areas = _visible(settings.home) if partial else _AREAS
+        areas: Mapping[Area, Root] = {} if not files else _visible(settings.home) if partial else _AREAS
         found = _check_disk(settings, payloads, ledger, areas, deep=deep)
         ended = to_text(ledger.clock())
     report = AuditReport(

@@ -18,7 +18,6 @@ import psycopg
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ProcrastinateException
 from procrastinate.schema import SchemaManager
-from psycopg_pool import PoolTimeout
 
 from gateway.errors import LedgerAway
 from gateway.ledger.dispatch import Ring
@@ -92,8 +91,10 @@ class Listening:
                 return
             except psycopg.Error as error:
                 self._trouble.note(translate(error))
-            except (ProcrastinateException, PoolTimeout) as error:
-                self._trouble.note(LedgerAway(f"the worker for wake-ups: {type(error).__name__}"))
+            except (ProcrastinateException, OSError) as error:
+                cause = error.__cause__
+                away = LedgerAway(f"the worker for wake-ups: {type(error).__name__}")
+                self._trouble.note(translate(cause) if isinstance(cause, psycopg.Error) else away)
             else:
                 self._trouble.note(LedgerAway("the worker for wake-ups has lost its connection"))
             self._ending.wait(_PAUSE_SECONDS)
