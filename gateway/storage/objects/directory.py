@@ -39,7 +39,7 @@ class DirectoryStore:
     def put_new(self, objects: Mapping[str, Fill]) -> None:
         written: dict[Path, Path] = {}
         try:
-            self._require_mark(MARK in objects)
+            self._require_mark(is_made=MARK in objects)
             incoming = self._root / _INCOMING
             self._make(incoming)
             self._clear(incoming)
@@ -121,7 +121,7 @@ class DirectoryStore:
         path, _, last = key.rpartition("/")
         return self._root / (f"{path}.{last}" if path else last)
 
-    def _require_mark(self, is_made: bool = False) -> None:
+    def _require_mark(self, *, is_made: bool = False) -> None:
         """StoreUnreachable where the directory is not mounted; `is_made` where its mark is about to be written."""
         try:
             found = stat.S_ISDIR(self._root.stat().st_mode) and (is_made or (self._root / MARK).exists())
