@@ -1,15 +1,25 @@
-"""A store in a second directory: what `storage.payloads` asks of one, with every digest looked at, and nothing sealed."""
+"""A store in a second directory: what `storage.payloads` asks of one, with every digest looked at, and nothing sealed.
+
+With GATEWAY_TEST_STORE in the environment every site of `two_ledgers` has one.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from gateway.errors import CustodyLost, StoreUnreachable
+from gateway.ledger.audit.files import Area, Listing, check_files
+from gateway.ledger.store import Ledger, Transaction
+from gateway.settings.home import Home
 from gateway.storage.digest import file_digest
-from gateway.storage.payloads import IN_PLACE
+from gateway.storage.payloads import IN_PLACE, Payloads
+
+VARIABLE: Final = "GATEWAY_TEST_STORE"
 
 
 class DirectoryStore:
@@ -61,3 +71,37 @@ class DirectoryStore:
     def _require(self) -> None:
         if self.away:
             raise StoreUnreachable("the store is away")
+
+
+def store_listing(home: Home, payloads: Payloads, site: str) -> Listing:
+    roots = {
+        Area.CUSTODY: home.custody,
+        Area.SEALED_OUT: home.sealed_out,
+        Area.SEALED_IN: home.sealed_in,
+        Area.QUARANTINE: home.quarantine,
+        Area.INFECTED: home.infected,
+        Area.EVIDENCE: home.evidence,
+        Area.STATEMENTS: home.statements,
+        Area.DISPOSALS: home.disposals,
+    }
+    stored = {
+        area: {str(path.relative_to(root)): sha256 for path, sha256 in payloads.names(root)}
+        for area, root in roots.items()
+    }
+    files: dict[Area, dict[str, int | None]] = {area: dict.fromkeys(names) for area, names in stored.items()}
+    return Listing(files, lambda area, name: stored[area][name], site)
+
+
+def watch_commits(ledger: Ledger, home: Home, payloads: Payloads, site: str) -> None:
+    """Compare the store with the rows at each commit: what a stage keeps later than that comes too late."""
+    write = ledger.write
+
+    @contextmanager
+    def watched() -> Iterator[Transaction]:
+        with write() as transaction:
+            yield transaction
+        with ledger.read() as connection:
+            found = check_files(connection, store_listing(home, payloads, site))
+            assert found.faults == []
+
+    ledger.write = watched  # type: ignore[method-assign]
