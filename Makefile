@@ -149,6 +149,7 @@ lock: ## Make the locks anew from pyproject.toml; versions stay unless it asks f
 	$(COMPILE) --extra dev pyproject.toml -c requirements/run.txt -o requirements/dev.txt
 	$(COMPILE) --extra timestamps pyproject.toml -c requirements/run.txt -o requirements/timestamps.txt
 	$(COMPILE) --extra postgresql pyproject.toml -c requirements/run.txt -o requirements/postgresql.txt
+	$(COMPILE) --extra nodes pyproject.toml -c requirements/run.txt -o requirements/nodes.txt
 	$(COMPILE) --extra traces pyproject.toml -c requirements/run.txt -o requirements/traces.txt
 	echo uv | $(COMPILE) - -o requirements/uv.txt
 	printf '%s\n' 'atheris<3.1; python_version < "3.12"' 'atheris>=3.1; python_version >= "3.12"' \

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import queue
 import random
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.errors import ConfigurationInvalid, ServerFailed, UsageWrong
+from gateway.errors import ConfigurationInvalid, EngineMissing, GatewayError, ServerFailed, UsageWrong
 from gateway.flows.catalog import FLOWS
 from gateway.flows.routes import routes
 from gateway.settings.home import Home
@@ -37,9 +38,12 @@ if TYPE_CHECKING:
     from gateway.stages.context import Stage, StageContext
     from gateway.stages.landing import LandingUploads
     from gateway.stages.timers.link_trials import Trial
+    from gateway.storage.objects.contract import ObjectStore
     from gateway.storage.payloads import Payloads
+    from gateway.storage.shared_payloads import SharedPayloads
     from gateway.transport.contract import Transport
     from gateway.transport.mail.client import MailTransport
+    from gateway.transport.sftp.client import SftpTransport
     from gateway.transport.sshd.spec import ServerSpec
     from gateway.validation.plan import Plan
     from gateway.validation.sandbox.pool import Sandbox
@@ -105,14 +109,52 @@ def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable
         entropy=os.urandom,
         stopping=stopping,
         lanes=NodeLanes(ledger, settings.codes, node.name) if lanes else None,
+        payloads=payloads_of(settings),
     )
 
 
-def payloads_of(_settings: Settings) -> Payloads:
-    """Where the site's files are kept, beside this machine's directories."""
+def payloads_of(settings: Settings) -> Payloads:
+    """Where the site's files are kept, beside this machine's directories. Made after a role was forked: S3's client has threads."""
+    if settings.payloads.url:
+        return shared_payloads(settings)
     from gateway.storage.payloads import OneMachine
 
     return OneMachine()
+
+
+def shared_payloads(settings: Settings) -> SharedPayloads:
+    """The store of `[payloads] url`. EngineMissing where the packages for it are not there, and what `settings.payload_keys` raises."""
+    try:
+        from gateway.storage.sealing import Sealing
+        from gateway.storage.shared_payloads import SharedPayloads
+    except ImportError as error:
+        raise EngineMissing("[payloads] url needs the extra `nodes`: `pip install 'gateway[nodes]'`") from error
+    from gateway.settings.payload_keys import read_key
+
+    def sealing(path: Path) -> Sealing:
+        try:
+            return Sealing(read_key(settings, path))
+        except ValueError as error:
+            raise ConfigurationInvalid(f"{path.name} is no key of age") from error
+
+    plain, sealed = settings.home.payload_keys
+    return SharedPayloads(settings.home.state, _objects(settings), partial(sealing, plain), partial(sealing, sealed))
+
+
+def _objects(settings: Settings) -> ObjectStore:
+    said, home = settings.payloads, settings.home
+    if said.directory is not None:
+        from gateway.storage.objects.directory import DirectoryStore
+
+        token = f"{settings.node.name or settings.site.code}-{os.getpid()}-{os.urandom(4).hex()}"
+        return DirectoryStore(said.directory, token, shared=settings.accounts.split)
+    from gateway.settings.payload_keys import access_key
+    from gateway.storage.objects.s3 import Bucket, S3Store
+
+    bucket, prefix = said.bucket or ("", "")
+    key = access_key(settings, secrets_of(home, os.environ), os.environ)
+    encryption = (said.server_side_encryption, said.kms_key)
+    return S3Store(Bucket(bucket, prefix, said.region, said.endpoint, *key, *encryption), home.run)
 
 
 def without(context: StageContext, suspended: Mapping[str, str]) -> StageContext:
@@ -267,6 +309,7 @@ def link_stages(
     context: StageContext, wake: Callable[[], None], uploads: LandingUploads | None = None
 ) -> Sequence[Stage]:
     """Talks to the network, and sees sealed bytes only. `uploads` is told by a watcher of the landing."""
+    from gateway.stages.answering_endpoints import Answering
     from gateway.stages.inbound.collect import Collect
     from gateway.stages.outbound.send import Send
     from gateway.stages.timers.link_trials import LinkTrials
@@ -276,15 +319,20 @@ def link_stages(
     def noting(code: str) -> Callable[[str], None]:
         return lambda habit: context.log("lane.adapted", partner=code, reason=str(habit))
 
+    answers: queue.SimpleQueue[Answering] = queue.SimpleQueue()
+
+    def answering(code: str) -> Callable[[str, GatewayError | None], None]:
+        return lambda address, error: answers.put(Answering(code, address, error))
+
     def passed_over(code: str) -> Callable[[str], None]:
         return lambda why: context.log("mail.passed-over", partner=code, reason=why)
 
     transports = {
-        code: transport(context.settings, partner, noting(code), passed_over(code))
+        code: transport(context.settings, partner, noting(code), passed_over(code), answering(code))
         for code, partner in context.settings.partners.items()
     }
     return [
-        *(Collect(context, uploads), Send(context, transports, wake), LoginRecords(context)),
+        *(Collect(context, uploads), Send(context, transports, wake, answers), LoginRecords(context)),
         *(StatementStamp(context, _stamp(context.settings), wake), LinkTrials(context, _trial(context.settings), wake)),
     ]
 
@@ -293,7 +341,6 @@ def _trial(settings: Settings) -> Trial:
     """How the link to a partner is tried, and its steps told."""
     from gateway.stages.timers.link_trials import TrialEnd, TrialStep
     from gateway.transport.sftp.check import check_link
-    from gateway.transport.sftp.client import SftpTransport
 
     def trial(partner: Partner, tell: Callable[[TrialStep], None]) -> TrialEnd:
         if partner.link == "mail":
@@ -301,17 +348,26 @@ def _trial(settings: Settings) -> Trial:
             tell(TrialStep("submission", "worked", f"{found.submission_seconds:.2f} s"))
             tell(TrialStep("imap", "worked", f"{found.imap_seconds:.2f} s"))
             return TrialEnd()
-        there = transport(settings, partner)
-        if not isinstance(there, SftpTransport):
-            raise UsageWrong(f"Partner {partner.code} has no server that could be tested: its link is {partner.link}.")
-        report = check_link(
-            there,
-            os.urandom(8).hex(),
-            collects=partner.link == "collect",
-            tell=lambda step: tell(TrialStep(step.name, str(step.outcome), step.reason, step.code)),
-        )
-        failed = report.failed
-        return TrialEnd() if failed is None else TrialEnd(failed.code, f"{failed.name}: {failed.reason}")
+        servers = sftp_transports(settings, partner)
+        ends = [_tried(name if len(servers) > 1 else "", each, partner, tell) for name, each in servers.items()]
+        return next((end for end in ends if end.code is not None), TrialEnd())
+
+    def _tried(name: str, server: SftpTransport, partner: Partner, tell: Callable[[TrialStep], None]) -> TrialEnd:
+        """How the trial of one server ended; `name` is said before its steps where the partner has several."""
+        before = f"{name}: " if name else ""
+        try:
+            failed = check_link(
+                server,
+                os.urandom(8).hex(),
+                collects=partner.link == "collect",
+                tell=lambda step: tell(TrialStep(before + step.name, str(step.outcome), step.reason, step.code)),
+            ).failed
+        except GatewayError as error:
+            if not name:
+                raise
+            tell(TrialStep(f"{before}log in", "failed", error.reason, error.code))
+            return TrialEnd(error.code, before + error.reason)
+        return TrialEnd() if failed is None else TrialEnd(failed.code, f"{before}{failed.name}: {failed.reason}")
 
     return trial
 
@@ -351,6 +407,20 @@ def key_store(keyrings: Path) -> KeyStore:
     return GnuPgKeyStore(keyrings)
 
 
+def encrypt_with(passphrase: str, plaintext: bytes) -> bytes:
+    """An OpenPGP message that the passphrase opens."""
+    from gateway.crypto.gnupg import passphrase as engine
+
+    return engine.encrypt(passphrase, plaintext)
+
+
+def decrypt_with(passphrase: str, message: bytes) -> bytes:
+    """What is in such a message; PassphraseWrong where it does not open."""
+    from gateway.crypto.gnupg import passphrase as engine
+
+    return engine.decrypt(passphrase, message)
+
+
 def create_ledger(place: Path | str) -> None:
     """An empty ledger; UsageWrong where the database has one already."""
     from gateway.errors import UsageWrong
@@ -367,31 +437,44 @@ def transport(
     partner: Partner,
     note: Callable[[str], None] = lambda _habit: None,
     passed_over: Callable[[str], None] = lambda _why: None,
+    answering: Callable[[str, GatewayError | None], None] = lambda _name, _error: None,
 ) -> Transport:
     """How sealed files get to a partner: to its server, by e-mail, or into the directory that it collects from.
 
     `note` is told what its server does otherwise than the protocol has it, and what is done instead; `passed_over` why a mail from its
-    address was left in the mailbox.
+    address was left in the mailbox; `answering` which of its servers begins to fail, or works again, where it has several.
     """
-    from gateway.transport.contract import Endpoint, Pace
-
     if partner.link == "mail":
         return mail_transport(settings, partner, passed_over)
     if partner.endpoint is None or partner.link == "none":
         from gateway.transport.folder import FolderTransport
 
         return FolderTransport(settings.home.landing_out(partner.code))
+    servers = sftp_transports(settings, partner, note)
+    if len(servers) == 1:
+        (server,) = servers.values()
+        return server
+    from gateway.transport.endpoints import SeveralEndpoints
+
+    return SeveralEndpoints(servers, settings.link.endpoint_rest_seconds, time.monotonic, answering)
+
+
+def sftp_transports(
+    settings: Settings, partner: Partner, note: Callable[[str], None] = lambda _habit: None
+) -> Mapping[str, SftpTransport]:
+    """The partner's SFTP servers by HOST:PORT, in the order in which they are tried. UsageWrong for one that has none, or that is not
+    reached so.
+    """
+    from gateway.transport.contract import Endpoint, Pace
     from gateway.transport.sftp.bandwidth import Bandwidth
     from gateway.transport.sftp.client import SftpTransport
 
     there, link, most = partner.endpoint, settings.link, partner.max_bytes_per_second
+    if there is None or partner.link in {"mail", "none"}:
+        raise UsageWrong(f"Partner {partner.code} has no server that could be tested: its link is {partner.link}.")
     pace = Pace(link.connect_timeout, link.auth_timeout, link.answer_timeout, link.least_bytes_per_second, link.grace)
     until = there.old_host_key_until
-    endpoint = Endpoint(
-        there.host,
-        there.port,
-        there.user,
-        there.path,
+    pins = (
         _unless_revoked(there.host_key, partner) or "",
         _unless_revoked(there.old_host_key, partner),
         0.0 if until is None else until.timestamp(),
@@ -399,7 +482,17 @@ def transport(
     secrets = secrets_of(settings.home, os.environ)
     old = None if settings.keys.old_client_key_until is None else secrets.old_client_key
     bandwidth = None if most is None else Bandwidth(most, time.monotonic, time.sleep)
-    return SftpTransport(endpoint, secrets.client_key, pace, bandwidth=bandwidth, old_client_key=old, note=note)
+    return {
+        name: SftpTransport(
+            Endpoint(host, port, there.user, there.path, *pins),
+            secrets.client_key,
+            pace,
+            bandwidth=bandwidth,
+            old_client_key=old,
+            note=note,
+        )
+        for name, (host, port) in there.addresses.items()
+    }
 
 
 def mail_transport(

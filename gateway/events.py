@@ -141,6 +141,10 @@ class Event(StrEnum):
 
     NODE_TAKEN_OVER = "node.taken-over", "info", "a node took lanes over that were free"
     NODE_LOST = "node.lost", "warning", "a node was not seen for its lease, and another took lanes of it over"
+    NODE_PACKAGED = "node.packaged", "warning", "configuration and keys were written into a package for another node"
+    NODE_FORGOTTEN = "node.forgotten", "info", "a person gave a node up that was gone, for good"
+    CONSOLE_WAITS = "console.waits", "info", "another node of the site serves the console: the role here waits"
+    CONSOLE_MOVED = "console.moved", "info", "another node of the site serves the console from now on"
     NODE_FREED = "node.freed", "info", "a node gave lanes up, which another node is to have"
     LANE_LOST = "lane.lost", "info", "another node has the lane now: what was begun here is left"
 
@@ -362,6 +366,12 @@ class Event(StrEnum):
     LANE_RECOVERED = "lane.recovered", "info", "the partner's server takes it again"
     LANE_STUCK = "lane.stuck", "error", "the partner's lane has failed the same way again and again"
     LANE_ADAPTED = "lane.adapted", "info", "the partner's server does something otherwise, and is met halfway"
+    ENDPOINT_FAILED = (
+        "endpoint.failed",
+        "warning",
+        "one of the partner's servers does not take it: the others are used, and this one is tried again later",
+    )
+    ENDPOINT_RECOVERED = "endpoint.recovered", "info", "one of the partner's servers that had failed is used again"
     MAIL_PASSED_OVER = (
         "mail.passed-over",
         "warning",

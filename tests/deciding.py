@@ -64,6 +64,8 @@ ASKED: Final = {"carry-out": "partner.added"}
 COPIES: Final = {"ledger copy": "ledger.copying"}
 """`tests/unit/ledger/test_copying.py`: it takes another database."""
 MEDIA: Final = {"export": "medium.exported", "import": "medium.imported"}
+NODES: Final = {"nodes forget": "node.forgotten", "nodes take-console": "console.moved", "nodes package": "node.packaged"}
+"""`tests/acceptance/test_two_nodes.py` and `test_joining.py`: they take a ledger in PostgreSQL."""
 LOOKS: Final = {
     *(
         "card",
@@ -106,9 +108,8 @@ LOOKS: Final = {
         "tokens list",
         "requests",
         "checks",
-        "nodes",
         "incidents",
     ),
 }
-RUNS: Final = {"init", "restore", "run", "load", "index run", "console"}
+RUNS: Final = {"init", "restore", "run", "load", "index run", "console", "nodes share", "nodes join"}
 """They make a site, put it back from a copy, run it, and are its back office: who may do that has the site anyway, and before `init` there is no chain."""

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from typing import Final
 
 from gateway.errors import NotPermitted
+from gateway.ledger.dispatch import Dispatch, dispatch_of
 from gateway.ledger.fence import outside
 from gateway.ledger.head_file import HeadFile
 from gateway.ledger.store import Connection, Ledger
-from gateway.logs import Logger, announcer_of_all
+from gateway.logs import Logger, announcer, announcer_of_all
 from gateway.settings.model import Settings
 from gateway.storage.durable import disk_error
 
@@ -45,12 +46,20 @@ def writing(settings: Settings, log: Logger, role: str = ROLE) -> Iterator[Ledge
             announce=announcer_of_all(log),
             head_file=HeadFile(settings.home.ledger_head),
             fence=outside(settings.node.name),
+            dispatch=_elsewhere(settings, log),
         )
     try:
         ledger.check()
         yield ledger
     finally:
         ledger.close()
+
+
+def _elsewhere(settings: Settings, log: Logger) -> Dispatch | None:
+    """What wakes other nodes; None where there is none. Roles of this machine are woken by whoever writes."""
+    if not settings.node.name:
+        return None
+    return dispatch_of(settings.ledger_place, settings.node.name, lambda: None, announcer(log), rings_here=False)
 
 
 @contextmanager

@@ -30,7 +30,8 @@ def backup(ctx: click.Context, directory: Path, keep: int | None, *, as_json: bo
     It has the ledger of one moment and every file that it speaks of, what lies in the spool, the configuration, and the secret
     keys, encrypted to `[backup] recovery_key`. A file that the copy before has too is linked and takes no room. DIR is outside the
     site, best on another disk. Whoever can read it can read what lies in custody and in the spool: close it. Exit status 70 where
-    the audit of the copy finds faults of the site; the copy is there, and has them.
+    the audit of the copy finds faults of the site; the copy is there, and has them. Where the site keeps its files in a store that several nodes
+    reach, they are not in it, nor is what the nodes share: the store's own means copy these.
 
     \b
     Example:
@@ -49,6 +50,10 @@ def backup(ctx: click.Context, directory: Path, keep: int | None, *, as_json: bo
             f"{output.counted(taken.files, 'file')}, {taken.bytes / 2**20:.1f} MiB, {taken.linked} of them as in the copy before;"
             f" verified. It shows the site as of event {taken.head}."
         )
+        if taken.stored:
+            output.say(
+                "What is in the site's store, and in directories that its nodes share, is NOT in it: copy these by their own means, after this. docs/operators/nodes.md"
+            )
         if not taken.keys:
             output.say("The secret keys are NOT in it: set [backup] recovery_key, or keep them in another way.")
         for name in taken.removed:
@@ -104,6 +109,14 @@ def restore(
     _tell(done)
     for path in done.put_aside:
         output.say(f"Has the back office fetched it? {path}")
+    if done.stored:
+        output.say(
+            "What its rows speak of is in the site's store, and was not in the copy: docs/operators/nodes.md says how it goes on."
+        )
+    if done.alone:
+        output.say(
+            "Its ledger is a file here, and it works alone: [ledger] url and [node] name of its gateway.toml are empty now."
+        )
     if not done.keys:
         output.say("Its secret keys were not in the copy: put state/keyrings/own, state/ssh and state/triage there.")
     if not dry_run:

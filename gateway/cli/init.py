@@ -77,7 +77,7 @@ def init(
     if (warning := authorities.successor_warning(known, code, day_of(time.time()))) is not None:
         say(f"warning: {warning}")
     row = known.find(code)
-    host, port = _address(sftp)
+    host, port = address(sftp)
     spec = creation.SiteSpec(
         code=code,
         name=name or (code if row is None else row.name),
@@ -94,7 +94,7 @@ def init(
     say("Next: send partners its card (`gateway card`), add theirs (`gateway partner add`), then `gateway run`.")
 
 
-def _address(text: str | None) -> tuple[str, int | None]:
+def address(text: str | None) -> tuple[str, int | None]:
     """Host and port of --sftp; no port, or 0, means that a free one is to be found."""
     if text is None:
         return "127.0.0.1", None

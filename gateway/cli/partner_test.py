@@ -16,7 +16,9 @@ from gateway.cli.tables import Column
 from gateway.errors import GatewayError, UsageWrong
 
 if TYPE_CHECKING:
-    from gateway.administration.site.link_check import MailTrial, Trial
+    from collections.abc import Sequence
+
+    from gateway.administration.site.link_check import LinkReport, MailTrial, ServerTrial, Trial
     from gateway.administration.views.records import LaneAlarm
     from gateway.settings.model import Settings
 
@@ -42,7 +44,7 @@ def test(ctx: click.Context, code: str, *, at_once: int, every: bool, as_json: b
 
     By mail: log in at both servers, and count the partner's mails that wait; nothing is sent. By SFTP that round is to write,
     fsync, look, rename and remove a small file `gateway-trial-....part`, which no gateway takes for anything. Nothing is left there: where our account may not remove files, as at another gateway, nothing is written, and
-    the table says so. Exit status 69 where an upload, or collecting, would fail, with the reason and what to do; or where
+    the table says so. Each server of a partner that has several is tried. Exit status 69 where an upload, or collecting, would fail, with the reason and what to do; or where
     uploads have failed again and again.
 
     \b
@@ -57,39 +59,73 @@ def test(ctx: click.Context, code: str, *, at_once: int, every: bool, as_json: b
         _test_all(ctx, settings, at_once, as_json=as_json)
         return
     known = partner_of(settings, code)
-    from gateway.administration.site.link_check import try_link, try_mail  # noqa: PLC0415  # slow to import
+    from gateway.administration.site.link_check import try_mail, try_servers  # noqa: PLC0415  # slow to import
 
     if known.link == "mail":
         _tell_mail(ctx, code, try_mail(settings, known), _alarm(settings, code), as_json=as_json)
         return
-    report, alarm = try_link(settings, known), _alarm(settings, code)
+    trials, alarm = list(try_servers(settings, known)), _alarm(settings, code)
+    if len(trials) == 1 and trials[0].error is not None:
+        raise trials[0].error
     if as_json:
-        output.show_json({"partner": code, **asdict(report), "usable": report.usable, "alarm": alarm})
-    else:
-        rows = [
-            ("server", report.server_version),
-            ("host key", f"{report.host_key}, the pinned one"),
-            ("cipher", report.cipher),
-            ("logging in", f"{report.connect_seconds:.2f} s"),
-            ("one answer", f"{report.answer_seconds * 1000:.0f} ms"),
-            ("directory", f"{report.directory} ({'found' if report.directory_found else 'not found'})"),
-            ("free", "not said" if report.free_bytes is None else f"{report.free_bytes // 1024**2} MiB"),
-        ]
-        rows += [
-            (step.name, f"{step.outcome}: {step.reason}" if step.reason else str(step.outcome)) for step in report.steps
-        ]
-        tables.show(_COLUMNS, rows)
-    failed, left = report.failed, report.left_behind
-    if failed is not None:
-        output.say(f"The link is there, but {report.verdict}.")
-        output.say(f"{failed.code}: {failed.remedy}")
-    if left is not None:
-        output.say(f"{within(left.reason)}. {left.remedy}")
+        _show_as_json(code, trials, alarm)
+    for trial in trials:
+        _tell_server(trial, several=len(trials) > 1, shown=not as_json)
     if alarm is not None:
-        known_already = failed is not None and failed.code == alarm.code
+        known_already = any(trial.fault and trial.fault[0] == alarm.code for trial in trials)
         output.say(f"{alarm.words}." + ("" if known_already else f" {alarm.remedy}"))
-    if not report.usable or alarm is not None:
+    if alarm is not None or any(trial.fault for trial in trials):
         ctx.exit(69)
+
+
+def _show_as_json(code: str, trials: Sequence[ServerTrial], alarm: LaneAlarm | None) -> None:
+    """One server as it always was; of several each with its address."""
+    reports: list[dict[str, object]] = []
+    for trial in trials:
+        fault = dict(zip(("code", "reason", "remedy"), trial.fault or (None, None, None), strict=True))
+        reports.append(
+            {"address": trial.address, "usable": trial.fault is None, **fault}
+            | ({} if trial.report is None else asdict(trial.report))
+        )
+    if len(trials) == 1 and trials[0].report is not None:
+        report = trials[0].report
+        output.show_json({"partner": code, **asdict(report), "usable": report.usable, "alarm": alarm})
+        return
+    usable = any(trial.fault is None for trial in trials)
+    output.show_json({"partner": code, "servers": reports, "usable": usable, "alarm": alarm})
+
+
+def _tell_server(trial: ServerTrial, *, several: bool, shown: bool) -> None:
+    """What the trial of one server found; its address where the partner has several."""
+    report, before = trial.report, f"{trial.address}: " if several else ""
+    if report is None:
+        code, reason, remedy = trial.fault or ("", "", "")
+        output.say(f"{before}{within(reason)}.")
+        output.say(f"{code}: {remedy}")
+        return
+    if shown:
+        tables.show(_COLUMNS, _rows(trial.address if several else "", report))
+    if report.failed is not None:
+        output.say(f"{before}The link is there, but {report.verdict}.")
+        output.say(f"{report.failed.code}: {report.failed.remedy}")
+    if report.left_behind is not None:
+        output.say(f"{before}{within(report.left_behind.reason)}. {report.left_behind.remedy}")
+
+
+def _rows(address: str, report: LinkReport) -> list[tuple[str, str]]:
+    rows = [("address", address)] if address else []
+    rows += [
+        ("server", report.server_version),
+        ("host key", f"{report.host_key}, the pinned one"),
+        ("cipher", report.cipher),
+        ("logging in", f"{report.connect_seconds:.2f} s"),
+        ("one answer", f"{report.answer_seconds * 1000:.0f} ms"),
+        ("directory", f"{report.directory} ({'found' if report.directory_found else 'not found'})"),
+        ("free", "not said" if report.free_bytes is None else f"{report.free_bytes // 1024**2} MiB"),
+    ]
+    return rows + [
+        (step.name, f"{step.outcome}: {step.reason}" if step.reason else str(step.outcome)) for step in report.steps
+    ]
 
 
 def _tell_mail(ctx: click.Context, code: str, found: MailTrial, alarm: LaneAlarm | None, *, as_json: bool) -> None:

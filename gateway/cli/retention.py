@@ -15,6 +15,7 @@ from gateway.cli.tables import Column
 
 if TYPE_CHECKING:
     from gateway.administration.retention.plan import Line
+    from gateway.settings.model import Settings
 
 _COLUMNS: Final = (
     Column("WHAT"),
@@ -54,7 +55,7 @@ def retention(
     """Remove files, and erase names, references and reasons, whose time is over by `[retention]` of gateway.toml.
 
     Rows and the audit chain stay, and still verify. What a legal hold keeps is left alone. A signed certificate says what was done; it is
-    kept in state/evidence/disposals. gateway-retention.timer does this every day. A run that was broken off is started again.
+    kept in state/evidence/disposals. gateway-retention.timer does this every day; where the site has several nodes, at the one that has the site's own work. A run that was broken off is started again.
 
     \b
     Example:
@@ -77,6 +78,11 @@ def retention(
             click.echo(f"On legal hold since {tables.brief(hold.placed)}: {hold.kind} {hold.unit}, {hold.reason}")
         output.say(f"{found.count} would go at {tables.brief(found.at)} (UTC)." if found.count else "Nothing would go.")
         return
+    if settings.node.name and (node := _elsewhere(settings)) is not None:
+        output.say(f"Node {node} has the site's own work, and so does this; nothing is done here.")
+        if as_json:
+            output.show_json({"elsewhere": node})
+        return
     decision = decision_of(ctx, settings, reason)
     with output.progress("erasing") as tell:
         done = disposal.dispose(settings, log_of(settings), decision, clock, role, tell)
@@ -95,6 +101,15 @@ def retention(
         )
     if not done.emptied:
         output.say("The ledger's -wal is in use, and may still hold what was erased: run this again later.")
+
+
+def _elsewhere(settings: Settings) -> str | None:
+    """The node that does it, where that is another one: its timer runs there as it does here."""
+    from gateway.administration.access import reading  # noqa: PLC0415  # slow to import
+    from gateway.administration.site.nodes import site_elsewhere  # noqa: PLC0415  # slow to import
+
+    with reading(settings) as connection:
+        return site_elsewhere(settings, connection)
 
 
 def _show(lines: Sequence[Line]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import click
@@ -102,7 +102,10 @@ def _tell_nodes(health: Health) -> None:
         since = tables.brief(node.since)
         if node.state == "up":
             site = ", and for the site" if node.site else ""
-            click.echo(f"node {node.name} works with {output.counted(node.lanes, 'partner')}{site}, since {since}")
+            console = "; the console is there" if node.console else ""
+            click.echo(
+                f"node {node.name} works with {output.counted(node.lanes, 'partner')}{site}, since {since}{console}"
+            )
         else:
             click.echo(click.style(f"node {node.name} is gone since {since}", fg="yellow"))
 
@@ -143,12 +146,24 @@ def _tell_lanes(lanes: Sequence[LaneHealth]) -> None:
             lane.state,
             str(lane.failures or ""),
             tables.brief(lane.next_try),
-            phrase([lane.reason, *lane.waits, lane.limit, _NO_RECEIPTS if lane.envelope == "plain" else None]),
+            phrase(
+                [
+                    lane.reason,
+                    *_failing(lane),
+                    *lane.waits,
+                    lane.limit,
+                    _NO_RECEIPTS if lane.envelope == "plain" else None,
+                ]
+            ),
         )
         for lane in lanes
     ]
     click.echo()
     tables.show(_LANE, rows)
+
+
+def _failing(lane: LaneHealth) -> Iterator[str]:
+    return (f"not reached at {each.address} [{each.code}]" for each in lane.failing)
 
 
 def _tell_held(held: Sequence[HeldUnit]) -> None:

@@ -1,6 +1,8 @@
 """The console's role (`gateway console`): answers browsers at one socket that it opens first, and then gives up the network, but for the
 port of the site's identity provider.
 
+Where the site has several nodes, one of them serves the console: the role of the others waits until that is this one.
+
 It holds no key, and where the kernel has Landlock it can write beside the ledger, in state/run, in state/console and in state/uploads alone. Raises AddressTaken, SiteBusy
 where the role runs already, UsageWrong where no address is set, and what opening the ledger raises.
 """
@@ -15,9 +17,11 @@ from typing import Final
 
 import uvicorn
 
+from gateway.administration.access import writing
 from gateway.administration.credentials.context import credentials
 from gateway.administration.credentials.refusals import tell_rest
 from gateway.administration.credentials.reminders import EVERY_SECONDS, remind
+from gateway.administration.credentials.served import served_elsewhere
 from gateway.administration.credentials.sessions import sweep
 from gateway.administration.identity_provider.connection import Connection
 from gateway.administration.identity_provider.provider import Provider
@@ -65,10 +69,12 @@ def run_console_role(settings: Settings, *, supervised_by: int | None = None) ->
 def _serve(settings: Settings, log: Logger, stack: ExitStack, *, supervised: bool) -> None:
     home = settings.home
     stack.enter_context(alone(settings, CONSOLE, log, supervised=supervised))
+    life = Life(stack, home.run, CONSOLE)
+    if not _comes_here(settings, log, life):
+        return
     listener = stack.enter_context(listening(settings.console.listen, _BACKLOG))
     measures = [*confine(settings, CONSOLE), *_connections(settings)]
     log.info("role.confined", measures=measures)
-    life = Life(stack, home.run, CONSOLE)
     stack.enter_context(library_lines(log))
     provider = _provider(settings, log)
     site = Site(settings, stack.enter_context(credentials(settings, log, time.time)), log, provider=provider)
@@ -98,10 +104,31 @@ def _serve(settings: Settings, log: Logger, stack: ExitStack, *, supervised: boo
             life.wake_up.wait(min(_LOOK_EVERY, settings.daemon.rescan_seconds))
             with deferral.told():
                 due = _tidy(site, due)
+                if (node := served_elsewhere(settings, site.ledger)) is not None:
+                    log.warning("console.moved", node=node)
+                    break
     finally:
         site.stopping.set()
         server.should_exit = True
     serving.result()
+
+
+def _comes_here(settings: Settings, log: Logger, life: Life) -> bool:
+    """Wait until this node is the one that serves the console, which is at once where the gateway works alone; False where the role is to end."""
+    if not settings.node.name:
+        return True
+    told, deferral = False, Deferral(log)
+    with writing(settings, log, CONSOLE) as ledger:
+        while not life.is_stopping():
+            with deferral.told():
+                node = served_elsewhere(settings, ledger)
+                if node is None:
+                    return True
+                if not told:
+                    log.info("console.waits", node=node)
+                    told = True
+            life.wake_up.wait(_LOOK_EVERY)
+    return False
 
 
 def _connections(settings: Settings) -> list[str]:

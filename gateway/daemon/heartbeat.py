@@ -23,6 +23,7 @@ from gateway.ledger.head_file import HeadFile
 from gateway.ledger.queries.lanes import known_partners
 from gateway.ledger.store import Ledger
 from gateway.logs import Logger, announcer, announcer_of_all
+from gateway.settings.likeness import likeness
 from gateway.settings.model import Settings
 from gateway.stages.itinerary import Role
 
@@ -46,6 +47,7 @@ class Heartbeat:
         version: str,
         partners: Collection[str],
         say: Say,
+        likeness: str | None = None,
         changed: Callable[[], None],
     ) -> None:
         self._ledger = ledger
@@ -55,6 +57,7 @@ class Heartbeat:
         self._version = version
         self._partners = partners
         self._say = say
+        self._likeness = likeness
         self._changed = changed
         self._incarnation: int | None = None
         self._newest = 0
@@ -96,7 +99,7 @@ class Heartbeat:
         """One heartbeat. False, once and for all, where another process has started under this name."""
         with self._ledger.beside_chain() as connection:
             if self._incarnation is None:
-                self._incarnation = nodes.register(connection, self._name, self._lease, self._version)
+                self._incarnation = nodes.register(connection, self._name, self._lease, self._version, self._likeness)
             else:
                 self._incarnation = nodes.renew(connection, self._name, self._incarnation)
         if self._incarnation is None:
@@ -136,8 +139,9 @@ def heartbeat(settings: Settings, log: Logger, changed: Callable[[], None]) -> H
         node.name,
         lease=node.lease_seconds,
         every=node.heartbeat_seconds,
-        version=version("gateway"),
+        version=nodes.program(version("gateway")),
         partners=settings.codes,
         say=announcer(log),
+        likeness=likeness(settings),
         changed=changed,
     )

@@ -19,14 +19,16 @@ from gateway.daemon.heartbeat import heartbeat
 from gateway.daemon.patience import once_free
 from gateway.daemon.recovery import tidy
 from gateway.daemon.role_frame import Life, alone, logged
+from gateway.daemon.roles import wake_all
 from gateway.daemon.signals import ended_after
 from gateway.daemon.stage_loop import StageLoop
 from gateway.daemon.stopped_partners import say_stopped
-from gateway.daemon.wake_ups import WakeUp, wake
+from gateway.daemon.wake_ups import WakeUp
 from gateway.daemon.walls import confine, require_account
 from gateway.errors import Defer, DiskFailed, LedgerAway, LedgerBusy, ReadersFailed, StoreUnreachable
+from gateway.ledger.dispatch import dispatch_of
 from gateway.ledger.suspensions import SuspensionWatch
-from gateway.logs import Logger, library_lines
+from gateway.logs import Logger, announcer, library_lines
 from gateway.settings.model import Settings
 from gateway.settings.secrets import Secrets, secrets_of
 from gateway.spool.shut_out import note_suspended
@@ -67,8 +69,14 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
         patiently(lambda: tidy(home, context.ledger, role))
         with suppress(StoreUnreachable):  # the next start does it, and no disposal is certified before
             patiently(lambda: forget_ended(context, areas_of(home, role)))
-        if settings.node.name and role is Role.VAULT:
-            stack.enter_context(heartbeat(settings, log, partial(_wake_all, home.run)))
+        if context.lanes is not None:
+            ring, here = partial(wake_all, home.run), context.lanes.working
+            context.ledger.dispatch = dispatch_of(
+                settings.ledger_place, settings.node.name, ring, announcer(log), here=here, rings_here=False
+            )
+            if role is Role.VAULT:
+                stack.enter_context(context.ledger.dispatch.listening())
+                stack.enter_context(heartbeat(settings, log, ring))
         log.info("role.started", pid=os.getpid())
         watch = SuspensionWatch(context.ledger, time.monotonic)
         while not life.is_stopping():
@@ -98,11 +106,6 @@ def _until_changed(context: StageContext, watch: SuspensionWatch, role: Role, li
         loop = StageLoop(context, stages, life.wake_up, pulse=life.pulse, anew=lambda: changed(at_once=True))
         stack.callback(loop.close)
         loop.run()
-
-
-def _wake_all(run: Path) -> None:
-    for role in Role:
-        wake(run, role)
 
 
 def _insist_on_secrecy(secrets: Secrets, role: Role) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from gateway.daemon.wake_ups import wake
 from gateway.stages.itinerary import Role
 
 if TYPE_CHECKING:
@@ -38,3 +40,9 @@ def roles_of(settings: Settings) -> list[str]:
         *([CONSOLE] if settings.console.listen else []),
         *([INDEX] if settings.index.enabled else []),
     ]
+
+
+def wake_all(run: Path) -> None:
+    """Wake each of the three roles, if it runs."""
+    for role in Role:
+        wake(run, role)

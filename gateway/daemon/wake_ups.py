@@ -1,4 +1,4 @@
-"""Wake-ups between roles: each role has a named pipe, and any other process wakes it by writing a byte.
+"""Wake-ups between roles of one machine: each role has a named pipe, and any other process wakes it by writing a byte.
 
 A lost wake-up costs a rescan interval and nothing else, so `wake` never blocks and never fails. A socket's path has a
 limit on its length; a pipe's has none.

@@ -71,11 +71,13 @@ def require_account(settings: Settings, role: str) -> None:
 def may_talk(settings: Settings, role: str) -> bool:
     """Whether the role may use the network: link, sshd and notify always, inspect for a virus scanner at an address, load for
     a database that is no file, console for an identity provider; whoever opens the ledger, where its database is on another
-    machine.
+    machine; inspect, vault and link, where the store of the site's files is one of S3.
     """
     if role == LOAD:
         return settings.load.file(settings.home.root) is None
     if settings.ledger.is_remote:
+        return True
+    if settings.payloads.is_remote and role in set(Role):
         return True
     if role == CONSOLE:
         return settings.console.identity_provider is not None

@@ -25,10 +25,21 @@ MOST_DAYS: Final = 90
 
 _SSH_KEY: Final = r"^(ssh|ecdsa)-[a-z0-9@.-]{1,60} [A-Za-z0-9+/]{16,4000}={0,3}( [^\x00-\x1f\x7f]{0,200})?$"
 
+_HOST: Final = r"^[A-Za-z0-9:._-]{1,253}$"
+
 SshKey = Annotated[str, Field(pattern=_SSH_KEY, description="An OpenSSH public key on one line.")]
 Armour = Annotated[str, Field(max_length=MAX_BYTES, pattern=r"^-----BEGIN PGP PUBLIC KEY BLOCK-----")]
 
 _SIGNED_AS: Final = b"gateway-card-1\n"
+
+
+class CardAddress(BaseModel):
+    """Another address where the site is reached, with the account, directory and host key of the first."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", hide_input_in_errors=True)
+
+    host: Annotated[str, Field(pattern=_HOST)]
+    port: Annotated[int, Field(ge=1, le=65535)]
 
 
 class CardEndpoint(BaseModel):
@@ -36,10 +47,23 @@ class CardEndpoint(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", hide_input_in_errors=True)
 
-    host: Annotated[str, Field(pattern=r"^[A-Za-z0-9:._-]{1,253}$")]
+    host: Annotated[str, Field(pattern=_HOST)]
     port: Annotated[int, Field(ge=1, le=65535)]
     user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_.-]{0,31}$")]
     path: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]{1,200}$")]
+    others: Annotated[
+        tuple[CardAddress, ...],
+        Field(
+            strict=False,
+            max_length=7,
+            description="Where else the site is reached, in the order in which a partner tries them after the first.",
+        ),
+    ] = ()
+
+    @property
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """Host and port of each, in the order in which they are tried."""
+        return ((self.host, self.port), *((each.host, each.port) for each in self.others))
 
 
 _RECORD: Final = ConfigDict(frozen=True, strict=True, extra="ignore", hide_input_in_errors=True)

@@ -127,6 +127,9 @@ BESIDE: Final = (Act.CHECK, Act.FETCH, Act.OPEN, Act.EXAMINE_FILE, Act.REDIRECT)
 PROVING: Final = (Act.VERIFY, Act.MAKE_STATEMENT, Act.EVIDENCE)
 """What a stage of the vault's own carries out: it may take minutes."""
 
+AT_NODE: Final = (*BESIDE, Act.SEND, *PROVING)
+"""What the node that was asked answers, where the site has several: it is about a file of that node's directories, or the answer is one."""
+
 LOOKING: Final = (Act.OPEN, Act.EVIDENCE)
 """Who looked at a file, or took evidence of it, is no part of what became of it: evidence leaves these out."""
 

@@ -311,6 +311,13 @@ class StoreUnreachable(Defer):
     remedy = "Nothing at once: it is retried. If it lasts, look at the store that [payloads] url names, and at the way there."
 
 
+class StoreFull(DiskFull):
+    """The store of this site's files has no room."""
+
+    code = "store-full"
+    remedy = "Make room in the store that [payloads] url names: work goes on by itself then."
+
+
 class LedgerUnavailable(Defer):
     """The ledger cannot be written, so intake stops."""
 

@@ -78,6 +78,38 @@ class CardForged(CardRefused):
     )
 
 
+class PassphraseWrong(Misuse):
+    """The file does not open with that passphrase, or is not what was encrypted."""
+
+    code = "passphrase"
+    exit_status = 65
+    remedy = "Type it as it was printed, hyphens and all. If it is right, copy the file again: it arrived damaged."
+
+
+class NodePackageRefused(Misuse):
+    """The file is no package by which a machine becomes a node of a site."""
+
+    code = "node-package"
+    exit_status = 65
+    remedy = "Make it anew at a node that works: `gateway nodes package --to FILE`."
+
+
+class NodeTaken(Misuse):
+    """A node of that name is there."""
+
+    code = "node-taken"
+    exit_status = 69
+    remedy = "`gateway nodes` lists the names. A machine takes the place of one that is gone once its lease is over."
+
+
+class NodesNotSharing(Misuse):
+    """What the nodes of a site have to share is not shared, or is another site's."""
+
+    code = "nodes-not-sharing"
+    exit_status = 78
+    remedy = 'docs/operators/nodes.md, "First": the ledger, the store and the shared directories come before the second node.'
+
+
 class WaybillRefused(Misuse):
     """A directory with carried files has no waybill of a partner for this site, or one that does not hold."""
 
@@ -145,6 +177,33 @@ class ChangedMeanwhile(Misuse):
     remedy = "Look at what is there now (`gateway partner list`), then give the command again."
 
 
+class NodeGone(Misuse):
+    """It was asked at a node of the site that is gone, and only that node's roles could have answered."""
+
+    code = "node-gone"
+    exit_status = 69
+    remedy = "Ask again, where the console is served now. `gateway nodes` shows which nodes are there."
+
+
+class NodeThere(Misuse):
+    """The node is there: what was asked for takes that it is gone."""
+
+    code = "node-there"
+    exit_status = 69
+    remedy = "Stop the gateway on that machine, and wait until `gateway nodes` says that the node is gone."
+
+
+class ConsoleElsewhere(Misuse):
+    """Another node of the site serves the console: passwords, passkeys, sessions and tokens are there, and nowhere else."""
+
+    code = "console-elsewhere"
+    exit_status = 69
+    remedy = (
+        "Go to that node. To have it served here, stop it there, copy state/console to this machine, and give `gateway nodes console --reason "
+        "TEXT` here. docs/operators/nodes.md has it step by step."
+    )
+
+
 class OriginalMissing(Misuse):
     """The delivered file is not in spool/inbound any more."""
 
@@ -162,6 +221,14 @@ class PayloadGone(Misuse):
         "Make the evidence without --with-payload: the digest in it tells whether a file that the back office, or the sender, "
         "still has is the one."
     )
+
+
+class PayloadElsewhere(Misuse):
+    """The content of a transfer that was not delivered yet is unpacked at another node of the site, and nowhere else."""
+
+    code = "payload-elsewhere"
+    exit_status = 69
+    remedy = "`gateway nodes --json` says which node works with the partner. Look at the file when it is delivered, or decide by its story and its reason."
 
 
 class Unshown(Misuse):

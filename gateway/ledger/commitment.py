@@ -218,7 +218,7 @@ EXEMPT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "receipts": ("claims", "attempts", "due"),
         "lanes": ("failures", "due"),
         "quarantine": (),
-        "requests": ("owner", "lease"),
+        "requests": ("owner", "lease", "node"),
         "reasons": (),
         "holds": (),
         "people": (),

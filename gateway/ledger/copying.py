@@ -59,13 +59,13 @@ class Plan(NamedTuple):
 
 def plan(source: Place, target: Place) -> Plan:
     """What `copy` would begin with; nothing is changed or made."""
-    check(source)
+    check(source, exact=True)
     with _opened(source) as engine, _reading(engine) as connection:
         head = read_head(connection)
         rows = sum(connection.scalar(select(func.count()).select_from(table)) or 0 for table in TABLES)
         there = EMPTY
         if _has_ledger(target):
-            check(target)
+            check(target, exact=True)
             with _opened(target) as other, _reading(other) as copy:
                 there = _shared_head(connection, copy)
     return Plan(head, there, rows)
@@ -82,7 +82,7 @@ def copy_at_one_moment(source: str, target: Place, meanwhile: Callable[[], None]
     """Copy the ledger of a PostgreSQL database as it is at one moment; the chain's head then. `meanwhile` is called at that moment:
     every commit before it is in the copy, none after it is, and nobody can commit until it returns.
     """
-    check(source)
+    check(source, exact=True)
     with _opened(source) as engine, _reading(engine) as connection:
         with _writing(engine):
             planned = Plan(read_head(connection), EMPTY, 0)

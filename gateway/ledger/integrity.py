@@ -33,8 +33,13 @@ from gateway.ledger.postgresql import errors as postgresql_errors
 if TYPE_CHECKING:
     from gateway.ledger.postgresql.server import ServerReport
 
-SCHEMA_VERSION: Final = "0015"
+SCHEMA_VERSION: Final = "0017"
 """The newest migration; a test holds it against `migrations/versions`."""
+
+LEAST_PROGRAM: Final = "0015"
+"""The oldest program, by its SCHEMA_VERSION, that may work on a ledger of this version in PostgreSQL. A migration that expands leaves it; one
+that takes something away, or says otherwise what older programs read, sets it (CONTRIBUTING.md, "Add a migration").
+"""
 
 BUSY_SECONDS: Final = 30
 
@@ -43,6 +48,8 @@ TABLES: Final = {
     False: "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'",
     True: "SELECT to_regclass('alembic_version')",
 }
+_TELLS_LEAST: Final = "SELECT to_regclass('least_program')"
+_LEAST: Final = "SELECT schema FROM least_program"
 """The question whether there is a ledger, by whether it is PostgreSQL that is asked."""
 
 
@@ -65,9 +72,9 @@ def is_there(place: Place) -> bool:
         return ask(TABLES[isinstance(place, str)]) is not None
 
 
-def check(path: Place, head_file: HeadFile | None = None) -> None:
-    """LedgerSchema unless the ledger is of this program's version; LedgerCorrupt where the file holds no ledger;
-    LedgerRolledBack where the head file knows it for an old copy, LedgerRestored for one that nobody has confirmed yet.
+def check(path: Place, head_file: HeadFile | None = None, *, exact: bool = False) -> None:
+    """LedgerSchema unless the ledger is of this program's version, or in PostgreSQL of a newer one that this program may work with
+    (never where `exact`, for who reads all of it); LedgerCorrupt where the file holds no ledger; LedgerRolledBack where the head file knows it for an old copy, LedgerRestored for one that nobody has confirmed yet.
     """
     require_file(path)
     if head_file is not None and head_file.in_doubt():
@@ -83,9 +90,24 @@ def check(path: Place, head_file: HeadFile | None = None) -> None:
             raise LedgerCorrupt("the ledger's database is there, but holds no ledger")
         found = ask("SELECT version_num FROM alembic_version")
         if found != SCHEMA_VERSION:
-            raise LedgerSchema(f"the ledger is of version {found}, this program needs {SCHEMA_VERSION}")
+            _require_served(ask, path, found, exact=exact)
         if remembered is not None:
             _compare(ask, remembered)
+
+
+def _require_served(ask: Ask, place: Place, found: str, *, exact: bool) -> None:
+    """LedgerSchema unless a ledger of another version says that programs of this one may go on."""
+    if not isinstance(place, str) or found < SCHEMA_VERSION:
+        raise LedgerSchema(f"the ledger is of version {found}, this program needs {SCHEMA_VERSION}")
+    least = ask(_LEAST) if ask(_TELLS_LEAST) is not None else found
+    if least > SCHEMA_VERSION:
+        raise LedgerSchema(
+            f"the ledger is of version {found}, which programs of version {least} and later work with; this one is of {SCHEMA_VERSION}"
+        )
+    if exact:
+        raise LedgerSchema(
+            f"the ledger is of version {found}: a program of that version has to do this, and this one is of {SCHEMA_VERSION}"
+        )
 
 
 def _compare(ask: Ask, remembered: Head) -> None:

@@ -23,10 +23,11 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.errors import LedgerSchema
+from gateway.ledger import nodes
 from gateway.ledger.capture import stored_rows
 from gateway.ledger.commitment import ADOPTED, KEY, KIND, SUBJECT, digest_of
 from gateway.ledger.engine import driver_of, open_engine, sqlite_of
-from gateway.ledger.integrity import translate
+from gateway.ledger.integrity import LEAST_PROGRAM, SCHEMA_VERSION, translate
 from gateway.ledger.place import Place
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import METADATA
@@ -35,7 +36,19 @@ _COMMITMENTS: Final = "0004"
 """The version from which on the chain commits to the rows."""
 
 _ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtext('gateway ledger'))"
-"""Before there is a head whose row could be locked. Whoever writes meanwhile waits for the tables' own locks."""
+"""Before there is a head whose row could be locked."""
+
+_NO_WRITER: Final = """
+SET LOCAL lock_timeout = '10s';
+DO $$ BEGIN IF to_regclass('chain_head') IS NOT NULL THEN PERFORM 1 FROM chain_head FOR UPDATE; END IF; END $$;
+"""
+"""Nodes may go on meanwhile: no writer is within its transaction from here on, and one who reads for long is not waited for, since all
+others would wait behind this.
+"""
+
+_LIVING: Final = (
+    "SELECT name, version FROM nodes WHERE seen + lease > extract(epoch FROM clock_timestamp()) ORDER BY name"
+)
 
 _CHUNK: Final = 5000
 """Rows that one event commits to."""
@@ -44,7 +57,8 @@ _CHUNK: Final = 5000
 def migrate(place: Place, *, clock: Callable[[], float] = time.time) -> int | None:
     """Create the ledger at `place`, or bring it to the newest version, in one transaction. The mode of SQLite's file is 0600.
 
-    Returns how many rows the chain adopted, None where it did not have to. LedgerSchema for a version that this program does not know, and what `translate` gives; then nothing is changed.
+    Returns how many rows the chain adopted, None where it did not have to. LedgerSchema for a version that this program does not know, or that
+    a node at work cannot work with, and what `translate` gives; then nothing is changed.
     """
     if isinstance(place, Path):
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -57,7 +71,10 @@ def migrate(place: Place, *, clock: Callable[[], float] = time.time) -> int | No
         ):
             if sqlite_of(connection) is None:
                 connection.exec_driver_sql(_ONE_AT_A_TIME)
+                connection.exec_driver_sql(_NO_WRITER)
             before = MigrationContext.configure(connection).get_current_revision()
+            if sqlite_of(connection) is None and before is not None and before < SCHEMA_VERSION:
+                _require_able(connection)
             upgrade(connection)
             return None if before is None or before >= _COMMITMENTS else _adopt(connection, clock())
     except CommandError as error:
@@ -66,6 +83,18 @@ def migrate(place: Place, *, clock: Callable[[], float] = time.time) -> int | No
         raise translate(error) from error
     finally:
         engine.dispose()
+
+
+def _require_able(connection: Connection) -> None:
+    """LedgerSchema where a node is at work whose program cannot work with the ledger as it is to be."""
+    if connection.exec_driver_sql("SELECT to_regclass('nodes')").scalar() is None:
+        return
+    for name, version in connection.exec_driver_sql(_LIVING):
+        if nodes.schema_of(version) < LEAST_PROGRAM:
+            raise LedgerSchema(
+                f"node {name} is at work with {version}, and programs older than {LEAST_PROGRAM} cannot work with a ledger of version "
+                f"{SCHEMA_VERSION}: upgrade it to a release between, or stop it"
+            )
 
 
 def upgrade(connection: Connection) -> None:

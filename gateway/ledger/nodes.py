@@ -9,17 +9,34 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Float, and_, case, exists, func, literal_column, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Float,
+    Integer,
+    and_,
+    case,
+    cast,
+    delete,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from gateway.domain.ownership import Moves, Node, Owner
 from gateway.events import Event
 from gateway.ledger.fence import SESSION
+from gateway.ledger.integrity import SCHEMA_VERSION
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import LANE_OWNERS, NODES
 
 KIND: Final = "node"
+_KNOWS: Final = ", ledger "
 _NOW: Final = literal_column("extract(epoch FROM clock_timestamp())::double precision", Float)
+_SECONDS: Final = cast(func.floor(_NOW), Integer)
 _END: Final = f"""
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity JOIN nodes ON application_name = '{SESSION}' || name
     WHERE datname = current_database() AND usename = current_user
@@ -29,8 +46,9 @@ _GONE: Final = NODES.c.seen + NODES.c.lease <= _NOW
 
 
 class NodeRow(NamedTuple):
-    """A node: which start of it, since when it has been there without a break, when it was seen last, for how long that counts, and its
-    program's version.
+    """A node: which start of it, since when it has been there without a break, when it was seen last, for how long that counts, its
+    program's version, since when it is the one that serves the console, None where it is not, and what `settings.likeness` says of its
+    configuration.
     """
 
     name: str
@@ -39,6 +57,8 @@ class NodeRow(NamedTuple):
     seen: float
     lease: float
     version: str
+    console: float | None
+    likeness: str | None
 
 
 class LaneRow(NamedTuple):
@@ -64,6 +84,10 @@ class Site(NamedTuple):
     def standing(self) -> Mapping[str, Node]:
         return {name: Node(row.seen + row.lease, row.since) for name, row in self.nodes.items()}
 
+    def console(self) -> NodeRow | None:
+        """The node that serves the console, whether it is there or gone."""
+        return next((row for row in self.nodes.values() if row.console is not None), None)
+
     def owners(self) -> Mapping[str, Owner]:
         return {name: Owner(row.node, row.leaving) for name, row in self.lanes.items()}
 
@@ -75,16 +99,28 @@ class Version(NamedTuple):
     newest: int
 
 
-def register(connection: Connection, name: str, lease: float, version: str) -> int:
+def program(version: str) -> str:
+    """What a node says of its program: its version, and the newest version of the ledger that it knows."""
+    return f"{version}{_KNOWS}{SCHEMA_VERSION}"
+
+
+def schema_of(program: str) -> str:
+    """The version of the ledger that a node's program knows; "" of one that did not say it yet."""
+    return program.rpartition(_KNOWS)[2] if _KNOWS in program else ""
+
+
+def register(connection: Connection, name: str, lease: float, version: str, likeness: str | None = None) -> int:
     """Note that the node starts; its new incarnation."""
-    row = {"name": name, "incarnation": 1, "since": _NOW, "seen": _NOW, "lease": lease, "version": version}
-    new = insert(NODES).values(row)
+    # Of a node that was forgotten: what it began before that is of another incarnation.
+    row = {"name": name, "incarnation": _SECONDS, "since": _NOW, "seen": _NOW, "lease": lease, "version": version}
+    new = insert(NODES).values(**row, likeness=likeness)
     again = {
         "incarnation": NODES.c.incarnation + 1,
         "since": case((_GONE, _NOW), else_=NODES.c.since),
         "seen": _NOW,
         "lease": lease,
         "version": version,
+        "likeness": likeness,
     }
     said = new.on_conflict_do_update(index_elements=["name"], set_=again).returning(NODES.c.incarnation)
     return int(connection.execute(said).scalar_one())
@@ -131,7 +167,7 @@ def apply(transaction: Transaction, me: str, before: Site, moves: Moves) -> None
     does this now.
     """
     connection = transaction.connection
-    number = (connection.execute(select(func.max(LANE_OWNERS.c.changed))).scalar() or 0) + 1
+    number = _next(connection)
     taken = [lane for lane in moves.take if _take(connection, me, before.lanes.get(lane), lane, number)]
     if taken:
         owners = {owner for lane in taken if (row := before.lanes.get(lane)) and (owner := row.node)}
@@ -144,6 +180,37 @@ def apply(transaction: Transaction, me: str, before: Site, moves: Moves) -> None
         transaction.record(Event.NODE_FREED, KIND, me, lanes=[*free], count=len(free), epoch=number, log={"node": me})
     _mine(connection, me, moves.leave, leaving=_NOW, changed=number)
     _mine(connection, me, moves.keep, leaving=None, changed=number)
+
+
+def serve_console(connection: Connection, me: str, lease: float, version: str) -> None:
+    """Have node `me` serve the console, and no other; it may not have started yet. In a transaction of the chain, which has the event."""
+    connection.execute(update(NODES).where(NODES.c.name != me).values(console=None))
+    never = {"incarnation": 0, "since": 0.0, "seen": 0.0, "lease": lease, "version": version}
+    new = insert(NODES).values(name=me, console=_NOW, **never)
+    connection.execute(new.on_conflict_do_update(index_elements=["name"], set_={"console": _NOW}))
+
+
+def forget(connection: Connection, name: str) -> bool:
+    """Take a node that is gone out of the list, and free its lanes, or with the last node all of them; False where it is there. In a transaction of the chain, which has the
+    event: nobody takes a lane meanwhile.
+    """
+    if connection.execute(delete(NODES).where(NODES.c.name == name, _GONE)).rowcount != 1:
+        return False
+    if connection.execute(select(NODES.c.name).limit(1)).first() is None:
+        connection.execute(delete(LANE_OWNERS))  # no node at all: a gateway without a name may work here again
+        return True
+    number = _next(connection)
+    values = {"node": None, "leaving": None, "changed": number, "since": _NOW}
+    connection.execute(update(LANE_OWNERS).where(LANE_OWNERS.c.node == name).values(values))
+    return True
+
+
+def _next(connection: Connection) -> int:
+    """The number of the next change of owners. The first is the moment, in seconds: it is above all that there were before the last node was
+    forgotten.
+    """
+    last = func.coalesce(func.max(LANE_OWNERS.c.changed), _SECONDS)
+    return int(connection.execute(select(last)).scalar_one()) + 1
 
 
 def _take(connection: Connection, me: str, before: LaneRow | None, lane: str, number: int) -> bool:

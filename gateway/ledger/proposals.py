@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, literal_column, select, update
 
 from gateway.domain.decision import Decision
+from gateway.domain.ownership import SITE
 from gateway.domain.requests import Act, RequestState, require_another
 from gateway.errors import UsageWrong
 from gateway.ledger.requests import KIND, find, require_right
@@ -28,6 +29,7 @@ _MOST: Final = 500
 def agree(transaction: Transaction, identity: str, decision: Decision, until: float) -> Request:
     """A second person agrees: the role may carry it out from now on. What was proposed by `until` is over its time."""
     _require_second(transaction.connection, identity, decision)
+    transaction.lanes.add(SITE)
     return _second(transaction, identity, decision, RequestState.ASKED, "request.agreed", REQUESTS.c.created > until)
 
 

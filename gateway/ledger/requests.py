@@ -15,15 +15,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Select, func, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Float, Select, exists, func, literal_column, or_, select, update
 
 from gateway.domain.decision import Decision
+from gateway.domain.ownership import SITE
 from gateway.domain.people import Right, may
-from gateway.domain.requests import ALONE, Act, RequestState, require_another
+from gateway.domain.requests import ALONE, AT_NODE, Act, RequestState, require_another
 from gateway.errors import ImpossibleMove, NotFound, RightMissing, UsageWrong
 from gateway.ledger.queries.people import find_person
 from gateway.ledger.store import Transaction
-from gateway.ledger.tables import REQUESTS
+from gateway.ledger.tables import NODES, REQUESTS
 from gateway.ledger.units import Request
 
 LEASE_SECONDS: Final = 30.0
@@ -35,6 +36,8 @@ KIND: Final = "request"
 """What events about requests are about; their subject is the request's id."""
 
 _MOST: Final = 500
+_NOW: Final = literal_column("extract(epoch FROM clock_timestamp())::double precision", Float)
+"""Of the database: only a ledger in PostgreSQL has nodes."""
 # The index of waiting requests is used where the state stands in the query as the index has it.
 _ASKED: Final = REQUESTS.c.state == literal_column(f"'{RequestState.ASKED}'")
 _ANYTHING: Final[Select[Any]] = select(literal_column("1")).select_from(REQUESTS).where(_ASKED).limit(1)
@@ -72,8 +75,9 @@ def ask(
     belongs to the process that asks until the commit, and the machine's account asks. Without one a person does, by user id.
     """
     row = {"id": identity, "act": str(act), "subject": subject, "actor": actor, "reason": reason, "owner": owner}
-    state, takes = RequestState.ASKED, None
+    state, takes, node = RequestState.ASKED, None, None
     if owner is None:
+        node = transaction.node if act in AT_NODE else None
         require_right(transaction.connection, actor, act.right)
         require_another(act, subject, [actor])
         if act in ALONE and waiting(transaction.connection, [act]):
@@ -82,7 +86,9 @@ def ask(
         if takes > 1:
             state = RequestState.PROPOSED
             transaction.record("request.proposed", KIND, identity, act=str(act), **Decision(actor, reason).detail)
-    transaction.insert(REQUESTS, [{**row, "state": str(state), "takes": takes, "argument": argument}])
+    if owner is None and state is RequestState.ASKED:
+        transaction.lanes.add(SITE)
+    transaction.insert(REQUESTS, [{**row, "state": str(state), "takes": takes, "argument": argument, "node": node}])
     return find(transaction.connection, identity)
 
 
@@ -116,24 +122,53 @@ def find(connection: Connection, identity: str) -> Request:
 
 def waiting(connection: Connection, acts: Collection[Act] = tuple(Act)) -> list[Request]:
     """Requests for these acts that have no answer yet, those that nobody has taken first; at most 500."""
+    return _waiting(connection, acts)
+
+
+def waiting_at(connection: Connection, acts: Collection[Act], node: str | None) -> list[Request]:
+    """Those that were asked at that node; None is a gateway that works alone."""
+    return _waiting(connection, acts, _asked_at(node))
+
+
+def _waiting(connection: Connection, acts: Collection[Act], *also: ColumnElement[bool]) -> list[Request]:
     if connection.execute(_ANYTHING).first() is None:
         return []
-    query = select(REQUESTS).where(_ASKED, REQUESTS.c.act.in_(map(str, acts)))
+    query = select(REQUESTS).where(_ASKED, REQUESTS.c.act.in_(map(str, acts)), *also)
     rows = connection.execute(query.order_by(REQUESTS.c.lease, REQUESTS.c.key).limit(_MOST))
     return [Request._make(row) for row in rows]
 
 
-def oldest_of_each(connection: Connection, acts: Collection[Act]) -> list[Request]:
-    """Of each person's requests for these acts that have no answer yet the oldest, the oldest of all first; at most 500. However much one
-    person asks for, it hides nothing of another's.
+def oldest_of_each(connection: Connection, acts: Collection[Act], node: str | None = None) -> list[Request]:
+    """Of each person's requests for these acts, asked at that node, that have no answer yet the oldest, the oldest of all first; at most 500.
+    However much one person asks for, it hides nothing of another's.
     """
     if connection.execute(_ANYTHING).first() is None:
         return []
-    first = (
-        select(func.min(REQUESTS.c.key)).where(_ASKED, REQUESTS.c.act.in_(map(str, acts))).group_by(REQUESTS.c.actor)
-    )
+    mine = (_ASKED, _asked_at(node), REQUESTS.c.act.in_(map(str, acts)))
+    first = select(func.min(REQUESTS.c.key)).where(*mine).group_by(REQUESTS.c.actor)
     rows = connection.execute(select(REQUESTS).where(REQUESTS.c.key.in_(first)).order_by(REQUESTS.c.key).limit(_MOST))
     return [Request._make(row) for row in rows]
+
+
+def _asked_at(node: str | None) -> ColumnElement[bool]:
+    return REQUESTS.c.node.is_not_distinct_from(node)
+
+
+def stranded(connection: Connection, node: str | None) -> list[Request]:
+    """Requests that wait for a node which cannot answer them: one that was not seen for two of its leases, or that is not known; and, at a
+    gateway that works alone, of any node. At most 500. Nothing at a `node` that has not been there for a lease itself: after an outage of
+    the database all others seem to be gone to the first that comes back.
+    """
+    if connection.execute(_ANYTHING).first() is None:
+        return []
+    query = select(REQUESTS).where(_ASKED, REQUESTS.c.act.in_(map(str, AT_NODE))).limit(_MOST)
+    if node is None:
+        query = query.where(REQUESTS.c.node.is_not(None))
+    else:
+        known = select(NODES.c.name).where(NODES.c.seen + 2 * NODES.c.lease > _NOW)
+        ripe = exists().where(NODES.c.name == node, NODES.c.since + NODES.c.lease <= _NOW)
+        query = query.where(or_(REQUESTS.c.node.is_(None), REQUESTS.c.node.not_in(known)), ripe)
+    return [Request._make(row) for row in connection.execute(query.order_by(REQUESTS.c.key))]
 
 
 def is_free(request: Request, owner: str, now: float) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ from gateway.ledger.bulk import count_attempt, insert_entries, insert_rows, upda
 from gateway.ledger.capture import Commitments, commitments
 from gateway.ledger.chain import EMPTY, ChainEntry, Head, digest_of
 from gateway.ledger.commitment import COMMITTED, KIND, NOUN, SALT, SALT_BYTES, SUBJECT, personal_digest
+from gateway.ledger.dispatch import Dispatch
 from gateway.ledger.engine import Session, driver_of, open_engine
 from gateway.ledger.fence import Fence, say
 from gateway.ledger.head_file import HeadFile
@@ -66,7 +67,8 @@ class Ledger:
     """One site's ledger, opened by one process. `role` is who writes, `clock` gives seconds since 1970, `random_bytes` so many
     of them, and `head_file` keeps the chain's head outside the ledger: whoever writes to a site's ledger, or is to check it,
     has it. `fence` is who writes where the site has several nodes, None where it has one; a role has it changed before each step. `session` are
-    settings of its connections to PostgreSQL, beside the ledger's own.
+    settings of its connections to PostgreSQL, beside the ledger's own. `dispatch` wakes whoever works on the lanes of what is written; None where
+    whoever writes does so himself.
     """
 
     def __init__(
@@ -80,12 +82,14 @@ class Ledger:
         random_bytes: Callable[[int], bytes] = os.urandom,
         fence: Fence | None = None,
         session: Session | None = None,
+        dispatch: Dispatch | None = None,
     ) -> None:
         require_file(place)
         self._place = place
         self.clock = clock
         self.role = role
         self.fence = fence
+        self.dispatch = dispatch
         self._announce = announce
         self._head_file = head_file
         self._random_bytes = random_bytes
@@ -129,7 +133,11 @@ class Ledger:
                 if self.fence is not None:
                     say(connection, self.fence)
                 transaction = Transaction(
-                    connection, self.clock(), self.role, self._random_bytes, alone=self.fence is None
+                    connection,
+                    self.clock(),
+                    self.role,
+                    self._random_bytes,
+                    node=None if self.fence is None else self.fence.node,
                 )
                 yield transaction
                 _require_open(connection)
@@ -137,6 +145,8 @@ class Ledger:
                 transaction.flush()
                 for action in transaction.beforehand.values():
                     action()
+                if self.dispatch is not None:
+                    self.dispatch.wake(transaction, transaction.lanes)
                 _require_open(connection)
                 ending = connection.info.get("transaction")
         except (SQLAlchemyError, sqlite3.Error) as error:
@@ -149,6 +159,12 @@ class Ledger:
         failures = [failure for action in transaction.afterwards if (failure := _failure_of(action)) is not None]
         if failures:
             raise failures[0]
+
+    def wake(self, lanes: Collection[str]) -> None:
+        """Have whoever works on these lanes look, where it is no row that says so."""
+        if self.dispatch is not None:
+            with self.write() as transaction:
+                transaction.lanes.update(lanes)
 
     @contextmanager
     def beside_chain(self) -> Iterator[Connection]:
@@ -170,7 +186,7 @@ class Ledger:
 
 
 class Transaction:
-    """Changes that become true together. `now` is one moment for all of them.
+    """Changes that become true together. `now` is one moment for all of them; `node` is whose they are, None where the gateway works alone.
 
     `beforehand` are called before the commit, once each: they make durable what the rows speak of, once for many rows that
     speak of the same directory. Where one fails, nothing is committed. `afterwards` are called once the commit is durable:
@@ -178,15 +194,23 @@ class Transaction:
     """
 
     def __init__(
-        self, connection: Connection, now: float, role: str, random_bytes: Callable[[int], bytes], *, alone: bool = True
+        self,
+        connection: Connection,
+        now: float,
+        role: str,
+        random_bytes: Callable[[int], bytes],
+        *,
+        node: str | None = None,
     ) -> None:
         self.connection = connection
-        self._alone = alone
+        self.node = node
         self.now = now
         self.role = role
         self._random_bytes = random_bytes
         self.recorded = False
         """Whether the chain has grown."""
+        self.lanes: set[str] = set()
+        """The lanes that what is written is about: partners of events, and what others add."""
         self.announcements: list[tuple[str, Mapping[str, Any]]] = []
         self.beforehand: dict[str, Callable[[], None]] = {}
         self.afterwards: list[Callable[[], None]] = []
@@ -256,6 +280,8 @@ class Transaction:
             self._append(COMMITTED, KIND, SUBJECT, None, digests)
 
     def _append(self, name: str, kind: str, subject: str, partner: str | None, detail: Mapping[str, Any]) -> int:
+        if partner is not None:
+            self.lanes.add(partner)
         sequence, previous = self.head()
         text = orjson.dumps(detail).decode()
         content = (sequence + 1, self._at, self.role, name, kind, subject, partner, text, previous)
@@ -291,7 +317,7 @@ class Transaction:
         done = update_rows(self.connection, table, [change["key"] for change in changes], rows, str(state))
         if done != len(changes):
             reason = f"{len(changes) - done} {table.name} are no longer {state}"
-            raise ImpossibleMove(reason) if self._alone else LostRace(reason)
+            raise ImpossibleMove(reason) if self.node is None else LostRace(reason)
 
     def move_with(self, consignment: Consignment, state: State, following: State, sequence: int) -> None:
         """Take all transfers of an outbound consignment along with it, those that are in `state`."""

@@ -255,6 +255,7 @@ REQUESTS: Final = Table(
     Column("decider_reason", Text),
     Column("decided", Float),
     Column("argument", Text),
+    Column("node", String),
     UniqueConstraint("id"),
     # Migration 0011 repeats both: the database refuses whoever writes past `ledger.proposals`.
     CheckConstraint("decider IS NULL OR decider <> actor", "another_decides"),
@@ -512,8 +513,11 @@ NODES: Final = Table(
     Column("seen", Float, nullable=False),
     Column("lease", Float, nullable=False),
     Column("version", String, nullable=False),
+    Column("console", Float),
+    Column("likeness", String),
 )
-"""The nodes of the site, by the database's clock: `ledger.nodes`. A row is written anew every few seconds, so the chain does not
+"""The nodes of the site, by the database's clock: `ledger.nodes`; which of them serves the console, since when; and what is
+the same where two are configured alike. A row is written anew every few seconds, so the chain does not
 commit to it.
 """
 

@@ -259,6 +259,8 @@ class Request(NamedTuple):
     decided: float | None
     argument: str | None
     """What is asked for in particular, such as somebody's new roles; None of an act that takes nothing."""
+    node: str | None = None
+    """The node whose roles answer it, since the answer is a file of that node's; None where any may, or there is one machine."""
 
 
 class LegalHold(NamedTuple):

@@ -39,6 +39,7 @@ def site_directories(home: Home) -> tuple[Directory, ...]:
         home.shown,
         home.proofs,
         home.triage,
+        home.payloads,
         home.logins,
         home.vault,
         home.custody,

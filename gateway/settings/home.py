@@ -190,6 +190,26 @@ class Home:
         return self.state / "triage"
 
     @cached_property
+    def payload_key(self) -> Path:
+        """The site's key of plaintext in the store that its nodes share."""
+        return self.state / "payload.key"
+
+    @cached_property
+    def payload_sealed_key(self) -> Path:
+        """The site's key of what is sealed already in that store."""
+        return self.state / "payload-sealed.key"
+
+    @property
+    def payload_keys(self) -> tuple[Path, Path]:
+        """All nodes have the same two."""
+        return self.payload_key, self.payload_sealed_key
+
+    @cached_property
+    def payloads(self) -> Path:
+        """The access key of that store, `s3.secret`."""
+        return self.state / "payloads"
+
+    @cached_property
     def sshd(self) -> Path:
         """What the managed SFTP server reads, written at every start, and its process id."""
         return self.state / "sshd"

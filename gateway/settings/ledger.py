@@ -54,9 +54,16 @@ class LedgerSettings(Table):
     @property
     def ports(self) -> frozenset[int]:
         """Where on the network it is reached; none for a file and for a socket of this machine."""
+        if not self.is_remote:
+            return frozenset()
+        # Several servers, of which libpq takes the first that answers: "//one:5432,two/ledger", or "?host=one,two&port=5432,5433".
         parts = urlsplit(self.url)
-        told = re.findall(r"(?:^|&)port=(\d+)", parts.query)
-        return frozenset(map(int, told)) or frozenset({parts.port or _PORT}) if self.is_remote else frozenset()
+        servers = parts.netloc.rpartition("@")[2].split(",")
+        told = [
+            port for found in re.findall(r"(?:^|&)port=([\d,]+)", unquote(parts.query)) for port in found.split(",")
+        ]
+        told += [found[1] for each in servers if (found := re.search(r":(\d+)$", each))]
+        return frozenset(int(port) for port in told if port) | ({_PORT} if len(told) < len(servers) else frozenset())
 
     @property
     def is_remote(self) -> bool:

@@ -29,12 +29,14 @@ from gateway.settings.load import LoadSettings
 from gateway.settings.mail import MailSettings
 from gateway.settings.node import NodeSettings
 from gateway.settings.notify import NotifySettings
+from gateway.settings.payloads import PayloadsSettings
 from gateway.settings.upkeep import AuditSettings, BackupSettings, MetricsSettings, RetentionSettings
 from gateway.settings.values import (
     FINGERPRINT,
     GIB,
     MIB,
     Account,
+    Addresses,
     Bytes,
     Code,
     Count,
@@ -56,6 +58,8 @@ from gateway.settings.values import (
     Table,
     TimeZone,
     Windows,
+    address,
+    address_text,
 )
 
 
@@ -136,7 +140,8 @@ class SftpServer(Table):
     """`[sftp_server]`: where partners reach us, and whether the daemon runs that server itself.
 
     `public_host` and `public_port` are what the card says where that differs from what is listened on (a translated
-    address). Without `managed` the card has an endpoint only if `public_host` is given.
+    address). Without `managed` the card has an endpoint only if one of these is given. `addresses` are where a site of several nodes is
+    reached, in the order in which partners try them: the same at each node, and the card says them instead.
     """
 
     managed: Switch = True
@@ -144,6 +149,7 @@ class SftpServer(Table):
     port: Port = 2222
     public_host: Annotated[HostName | None, Field(description="a host name or an address, in quotes")] = None
     public_port: Annotated[Port | None, Field(description="a whole number from 1 to 65535")] = None
+    addresses: Addresses = ()
     chroot: Annotated[Literal["auto", "required", "off"], Field(description='one of "auto", "required" and "off"')] = (
         "auto"
     )
@@ -173,8 +179,8 @@ class Limits(Table):
 
 
 class LinkSettings(Table):
-    """`[link]`: how patient connections to partners are, how retries are spaced, and how many equal failures in a row of a
-    lane are an alarm.
+    """`[link]`: how patient connections to partners are, how retries are spaced, how many equal failures in a row of a
+    lane are an alarm, and how long a server that failed is left alone where the partner has another.
     """
 
     connect_timeout: Seconds = 10.0
@@ -187,6 +193,7 @@ class LinkSettings(Table):
     alarm_failures: Count = 5
     receipt_overdue_hours: Hours = 4.0
     collect_seconds: Seconds = 60.0
+    endpoint_rest_seconds: Seconds = 300.0
 
 
 class Daemon(Table):
@@ -268,15 +275,24 @@ _MOST_BYTES_PER_SECOND: Final = 1 << 50
 
 
 class EndpointSettings(Table):
-    """`[endpoint]` of a partner's file: the partner's SFTP server and its pinned host key."""
+    """`[endpoint]` of a partner's file: the partner's SFTP server and its pinned host key. `other_addresses` are its other servers, in the
+    order in which they are tried where this one does not answer: with the same account, path and host key.
+    """
 
     host: HostName
     port: Port = 22
+    other_addresses: Addresses = ()
     user: Account
     path: RemotePath = "in"
     host_key: SshKey
     old_host_key: MaybeSshKey = None
     old_host_key_until: MaybeMoment = None
+
+    @property
+    def addresses(self) -> Mapping[str, tuple[str, int]]:
+        """Host and port of each server, in the order in which they are tried, by HOST:PORT."""
+        first = address_text(self.host, self.port)
+        return {first: (self.host, self.port)} | {text: address(text) for text in self.other_addresses}
 
 
 class Partner(Table):
@@ -359,6 +375,7 @@ class GatewayFile(Table):
     continuity: ContinuitySettings = ContinuitySettings()
     ledger: LedgerSettings = LedgerSettings()
     node: NodeSettings = NodeSettings()
+    payloads: PayloadsSettings = PayloadsSettings()
     load: LoadSettings = LoadSettings()
     console: ConsoleSettings = ConsoleSettings()
     index: IndexSettings = IndexSettings()
@@ -431,6 +448,7 @@ class Settings:
     continuity: ContinuitySettings = field(default_factory=ContinuitySettings)
     ledger: LedgerSettings = field(default_factory=LedgerSettings)
     node: NodeSettings = field(default_factory=NodeSettings)
+    payloads: PayloadsSettings = field(default_factory=PayloadsSettings)
     load: LoadSettings = field(default_factory=LoadSettings)
     console: ConsoleSettings = field(default_factory=ConsoleSettings)
     index: IndexSettings = field(default_factory=IndexSettings)

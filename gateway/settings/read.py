@@ -51,6 +51,7 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
     flows = _flows(main, faults) if main else {}
     faults.extend(_within_keys(main, gateway))
     faults.extend(_within_node(main, gateway))
+    faults.extend(_within_payloads(main, gateway, home))
     partners, stopped = _partners(home, main, faults)
     authorities = _authorities(home, faults)
     of_partners = [fault for each in stopped.values() for fault in each.faults]
@@ -84,6 +85,7 @@ def examine(home: Home) -> tuple[Settings | None, tuple[Fault, ...]]:
             continuity=gateway.continuity,
             ledger=gateway.ledger,
             node=gateway.node,
+            payloads=gateway.payloads,
             load=gateway.load,
             console=gateway.console,
             index=gateway.index,
@@ -176,11 +178,31 @@ def _within_node(source: TomlFile | None, gateway: GatewayFile | None) -> Iterat
     if node.name and not gateway.ledger.url:
         line = source.places.line(("node", "name"))
         yield Fault(source.file, line, "[node] name", "needs [ledger] url: nodes share a ledger in PostgreSQL")
+    if node.name and not gateway.payloads.url:
+        line = source.places.line(("node", "name"))
+        yield Fault(source.file, line, "[node] name", "needs [payloads] url: nodes share a store of the site's files")
     if node.heartbeat_seconds * 3 > node.lease_seconds:
         line = source.places.line(("node", "heartbeat_seconds"))
         yield Fault(
             source.file, line, "[node] heartbeat_seconds", "must be at most a third of lease_seconds: two may be late"
         )
+
+
+def _within_payloads(source: TomlFile | None, gateway: GatewayFile | None, home: Home) -> Iterator[Fault]:
+    """What the types of `[payloads]` cannot say."""
+    if source is None or gateway is None:
+        return
+    ours = gateway.payloads
+    for name in ("endpoint", "server_side_encryption", "kms_key"):
+        if getattr(ours, name) and not ours.is_remote:
+            line = source.places.line(("payloads", name))
+            yield Fault(source.file, line, f"[payloads] {name}", "is of S3: it needs a url that begins with s3://")
+    if ours.kms_key and ours.server_side_encryption != "aws:kms":
+        line = source.places.line(("payloads", "kms_key"))
+        yield Fault(source.file, line, "[payloads] kms_key", 'needs server_side_encryption = "aws:kms"')
+    if ours.directory is not None and ours.directory.is_relative_to(home.root):
+        line = source.places.line(("payloads", "url"))
+        yield Fault(source.file, line, "[payloads] url", "must be outside HOME: a directory that every node mounts")
 
 
 def _partner_files(home: Home, faults: list[Fault]) -> list[Path]:

@@ -78,10 +78,13 @@ def table(settings: Settings) -> tuple[Right, ...]:
         Right(home.shown, us.inspect, us.console, 0o2750, 0o640),
         Right(home.proofs, us.vault, us.console, 0o2750, 0o640),
         Right(home.triage, us.inspect, us.inspect, 0o700, 0o600),
+        Right(home.payloads, _ROOT, us.ledger, 0o750, 0o640),
+        *(Right(key, _ROOT, group, 0o640) for key, group in _payload_keys(settings) if key.exists()),
         Right(home.logins, us.sshd, us.landing, 0o2770, 0o640),
         Right(home.shut_out, us.link, us.landing, 0o640),
         Right(home.vault, _ROOT, us.plain, 0o750, deep=False),
-        Right(home.custody, us.inspect, us.plain, 0o2750, 0o640),
+        # Where nodes are, vault brings a file here that inspect took at another one.
+        Right(home.custody, us.inspect, us.plain, 0o2770 if settings.payloads.url else 0o2750, 0o640),
         Right(home.submitted, us.inspect, us.plain, 0o2750, 0o640),
         Right(home.opened, us.vault, us.plain, 0o2770, 0o660),
         Right(home.infected, us.inspect, us.inspect, 0o700, 0o400),
@@ -98,6 +101,12 @@ def table(settings: Settings) -> tuple[Right, ...]:
                 Right(home.landing_out(code), us.link, us.landing, 0o2750, 0o640),
             ]
     return tuple(rights)
+
+
+def _payload_keys(settings: Settings) -> tuple[tuple[Path, str], tuple[Path, str]]:
+    """The keys of the store that nodes share: link reads the one of what is sealed already, and no other."""
+    plain, sealed = settings.home.payload_keys
+    return (plain, settings.accounts.plain), (sealed, settings.accounts.sealed)
 
 
 def _ssh_keys(key: Path, owner: str) -> Iterator[Right]:

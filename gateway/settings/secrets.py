@@ -3,7 +3,7 @@
 systemd hands a service copies of secrets in a directory that it names in CREDENTIALS_DIRECTORY (LoadCredential= in the
 unit): memory, readable by that service alone. A credential named `client_key` or `host_key` takes the place of the file
 of that name in state/ssh, one named `submission.secret` or `imap.secret` of that in
-state/mail, one named `triage.secret` of that in state/triage, one named `identity-provider.secret` of that in state/console, and one named `CHANNEL.secret` of that in state/notify. The OpenPGP keys stay in state/keyrings: gpg-agent wants a directory that it may write in.
+state/mail, one named `triage.secret` of that in state/triage, one named `s3.secret` of that in state/payloads, one named `identity-provider.secret` of that in state/console, and one named `CHANNEL.secret` of that in state/notify. The OpenPGP keys stay in state/keyrings: gpg-agent wants a directory that it may write in.
 
 `insist` raises SecretExposed; the rest raises nothing, and touches no secret's content.
 """
@@ -64,6 +64,11 @@ class Secrets:
     def triage(self) -> Path:
         """The key of what triage remembers, 64 hex digits."""
         return self._given(self.home.triage / "triage.secret")
+
+    @property
+    def s3(self) -> Path:
+        """The access key of `[payloads] url` on its first line, and its secret on the second."""
+        return self._given(self.home.payloads / "s3.secret")
 
     @property
     def identity_provider(self) -> Path:

@@ -31,6 +31,26 @@ def check_host(name: str) -> str:
     return name
 
 
+def check_address(text: str) -> str:
+    """HOST:PORT, an address of IPv6 in brackets."""
+    host, port = address(text)
+    if port > _LAST_PORT:
+        raise ValueError("no port")
+    check_host(host)
+    return text
+
+
+def address(text: str) -> tuple[str, int]:
+    """Host and port of an Address."""
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def address_text(host: str, port: int) -> str:
+    """Host and port as an Address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _moment(moment: datetime) -> datetime:
     """A moment that can be told in UTC, in whole seconds since 1970 and in sshd's notation of four digits for the year."""
     if not _EARLIEST <= moment <= _LATEST:
@@ -114,6 +134,19 @@ Fingerprint = Annotated[
 MailAddress = Annotated[str, Field(pattern=f"^{MAIL_ADDRESS}$", description="an e-mail address, in quotes")]
 HostName = Annotated[
     str, Field(pattern=_HOST, description="a host name or an address, in quotes"), AfterValidator(check_host)
+]
+Address = Annotated[
+    str,
+    Field(pattern=r"^([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[1-9][0-9]{0,4}$"),
+    AfterValidator(check_address),
+]
+Addresses = Annotated[
+    tuple[Address, ...],
+    Field(
+        strict=False,
+        max_length=7,
+        description='a list of at most 7 addresses with their ports, such as ["south.example:22", "[2001:db8::7]:22"]',
+    ),
 ]
 Account = Annotated[str, Field(pattern=_ACCOUNT, description="the name of an account, in quotes")]
 Port = Annotated[int, Field(ge=1, le=65535, description="a whole number from 1 to 65535")]

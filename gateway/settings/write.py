@@ -113,6 +113,7 @@ def render_partner(partner: Partner) -> str:
         ("day_bytes",): partner.day_bytes,
         ("endpoint", "host"): endpoint.host if endpoint else None,
         ("endpoint", "port"): endpoint.port if endpoint else None,
+        ("endpoint", "other_addresses"): (endpoint.other_addresses or None) if endpoint else None,
         ("endpoint", "user"): endpoint.user if endpoint else None,
         ("endpoint", "path"): endpoint.path if endpoint else None,
         ("endpoint", "host_key"): endpoint.host_key if endpoint else None,

@@ -79,6 +79,11 @@ class StageContext:
         return self.settings.site.code
 
     @property
+    def node(self) -> str | None:
+        """The name of this node; None where the gateway works alone."""
+        return self.settings.node.name or None
+
+    @property
     def stopped(self) -> Collection[str]:
         """Partners for which no stage begins anything here: the settings stop them, or another node works on their lanes."""
         stopped = self.settings.stopped

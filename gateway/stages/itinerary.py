@@ -40,7 +40,7 @@ class Leg:
 ITINERARY: Final = (
     Leg("admit", Role.INSPECT, acts_as=AS_NODE),
     Leg("requests", Role.INSPECT, wakes=(Role.VAULT, Role.LINK), acts_as=AS_SITE),
-    Leg("payloads", Role.INSPECT, acts_as=AS_SITE),
+    Leg("payloads", Role.INSPECT, acts_as=AS_NODE),
     Leg("validate", Role.INSPECT, wakes=(Role.VAULT,)),
     Leg("deliver", Role.INSPECT, wakes=(Role.VAULT,)),
     Leg("answer", Role.INSPECT, wakes=(Role.VAULT,)),
@@ -53,7 +53,7 @@ ITINERARY: Final = (
     Leg("key-expiry", Role.VAULT, acts_as=AS_SITE),
     Leg("daily-statement", Role.VAULT, wakes=(Role.INSPECT,), acts_as=AS_SITE),
     Leg("vault-requests", Role.VAULT, acts_as=AS_SITE),
-    Leg("proofs", Role.VAULT, wakes=(Role.INSPECT,), acts_as=AS_SITE),
+    Leg("proofs", Role.VAULT, wakes=(Role.INSPECT,), acts_as=AS_NODE),
     Leg("accept", Role.VAULT, wakes=(Role.INSPECT,)),
     Leg("open", Role.VAULT, wakes=(Role.INSPECT,)),
     Leg("pack", Role.VAULT),

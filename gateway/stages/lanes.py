@@ -159,8 +159,8 @@ class LaneWork:
                 return number, False  # what is left waits there until the landing is emptier
             target = landing / remote.name
             there = target.exists()
-            if there and not session.authenticates:
-                continue  # it may be somebody else's: once the one that landed was taken, both are judged
+            if there and not session.trusts_names:
+                continue  # it may be another: once the one that landed was taken, both are judged
             try:
                 if not there:
                     session.fetch(remote, target)

@@ -36,6 +36,10 @@ class NodeLanes:
         """The number of the newest change of owners that the step knows."""
         return self._version.newest
 
+    def working(self) -> frozenset[str]:
+        """The lanes that this node works on, that of the site included where it has it."""
+        return self._working
+
     def look(self) -> None:
         """Read the owners again, where anything has changed."""
         with self._ledger.read() as connection:

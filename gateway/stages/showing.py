@@ -1,7 +1,8 @@
 """Showing: a payload is rendered by a reader of the sandbox, for one person to look at in the console, and the rendering removed soon.
 
 What a reader wrote lies in a directory of its own until it is known to be such as it may be: files of its names and sizes and no others.
-Then it gets its place, `state/shown/REQUEST`. Raises NotFound, PayloadGone where the bytes are not here any more, Unshown where the reader
+Then it gets its place, `state/shown/REQUEST`. Raises NotFound, PayloadGone where the bytes are not here any more,
+PayloadElsewhere where they are at another node alone, Unshown where the reader
 cannot show them, and what the disk and the sandbox raise. `asked_for` and `to_copy` read the ledger; the others touch files alone, so a
 thread may call them.
 """
@@ -20,7 +21,7 @@ from typing import Final
 from gateway.domain.identity import is_id
 from gateway.domain.shown import KEPT_SECONDS, META, MOST_BYTES, MOST_PAGES, PAYLOAD, read_shown
 from gateway.domain.states import Direction, State
-from gateway.errors import DiskFailed, DiskFull, NotFound, PayloadGone, Unshown
+from gateway.errors import DiskFailed, DiskFull, NotFound, PayloadElsewhere, PayloadGone, Unshown
 from gateway.ledger.queries.identities import find_transfer
 from gateway.ledger.units import Transfer
 from gateway.settings.resources import resource
@@ -38,6 +39,7 @@ _SUBJECT: Final = re.compile(r"([0-9a-f-]{36})(?::([1-9][0-9]{0,8}))?")
 _NAME: Final = re.compile(r"(?:page-[1-9][0-9]?\.(?:png|json)|words-[1-9][0-9]?\.json|shown\.json)")
 _COPY: Final = PAYLOAD
 _MAKING: Final = ".making"
+_DELIVERED: Final = (State.DELIVERED, State.INGESTED)
 _PICTURE: Final = b"\x89PNG\r\n\x1a\n"
 
 
@@ -72,7 +74,7 @@ def to_copy(context: StageContext, identity: str) -> Transfer:
     """The delivered transfer whose payload a request wants."""
     with context.ledger.read() as connection:
         row = find_transfer(connection, identity)
-    if row.direction != Direction.IN or row.state not in (State.DELIVERED, State.INGESTED):
+    if row.direction != Direction.IN or row.state not in _DELIVERED:
         raise NotFound(f"transfer {row.id} was not delivered here")
     return row
 
@@ -149,6 +151,10 @@ def _payload(context: StageContext, row: Transfer, copy: Path) -> Path:
         home.inbound, delivered_as(row, delivered_names(context.settings, row)), copy
     ):
         return copy
+    if row.direction == Direction.IN and row.partner in context.elsewhere and row.state not in _DELIVERED:
+        raise PayloadElsewhere(
+            f"transfer {row.id} is unpacked at the node that works with {row.partner}, and nowhere else yet"
+        )
     raise PayloadGone(f"the content of transfer {row.id} is not at this site any more, byte for byte")
 
 

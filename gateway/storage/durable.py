@@ -176,12 +176,15 @@ def move_own(source: Path, target: Path, disk: Disk = DISK) -> None:
 
 
 def name_own(source: Path, target: Path, disk: Disk = DISK) -> None:
-    """Give a file a second name, under which it is this account's alone: another account's is written anew, durably. OSError as the system says."""
-    if os.lstat(source).st_uid == os.geteuid():
-        with suppress(FileExistsError):
-            disk.link(source, target, follow_symlinks=False)
-        return
+    """Give a file a second name, over a file of that name, under which it is this account's alone: another account's is written anew, durably.
+    OSError as the system says.
+    """
     temporary = temporary_beside(target)
+    if os.lstat(source).st_uid == os.geteuid():
+        discard(temporary, disk)
+        disk.link(source, temporary, follow_symlinks=False)
+        move_over(temporary, target, disk)
+        return
     # Whoever owns it may have put a pipe there, or a link to what only this account may read.
     original = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:

@@ -1,6 +1,6 @@
 """What the gateway asks of a transport: sealed files to a partner, sealed files from a partner.
 
-Implementations: `sftp` (a partner's SFTP server), `mail` (SMTP submission, and IMAP of our own mailbox), `folder` (our own
+Implementations: `sftp` (a partner's SFTP server), `endpoints` (several of them), `mail` (SMTP submission, and IMAP of our own mailbox), `folder` (our own
 `landing/PARTNER/out`, which the partner collects or somebody carries by hand). Every error is a Defer or a Hold of `gateway.errors`; after an error nothing is left at the
 partner under a final name, and the same call may be made again.
 """
@@ -54,10 +54,11 @@ class Parcel:
 
 @dataclass(frozen=True)
 class Remote:
-    """A sealed file that waits at the partner: its name and size in bytes."""
+    """A sealed file that waits at the partner: its name and size in bytes; at which of its servers, where it has several."""
 
     name: str
     size: int
+    at: str = ""
 
 
 class Session(Protocol):
@@ -66,9 +67,9 @@ class Session(Protocol):
     """
 
     @property
-    def authenticates(self) -> bool:
-        """Whether nobody but the partner can have left what `waiting` lists. Into a mailbox everybody may write: what is there under
-        a name that has landed already may be another's, and is not removed unread.
+    def trusts_names(self) -> bool:
+        """Whether what `waiting` lists under a name that has landed already is the same file. Into a mailbox everybody may write, and two
+        servers of a partner may hold out two receipts of one name: such a file is not removed unread.
         """
         ...
 

@@ -47,7 +47,7 @@ class FolderSession:
         self._owner = owner
 
     @property
-    def authenticates(self) -> bool:
+    def trusts_names(self) -> bool:
         return True
 
     @property

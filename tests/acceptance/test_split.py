@@ -225,7 +225,10 @@ def test_claim_goes_out_and_a_receipt_comes_back_with_every_role_under_its_own_a
     dwp.wait_for(name, "receipted", 90)
     assert la.inbound("claim", "DWP")[name] == content
     receipt = dwp.home.receipts / "claim" / la.code / f"{name}.receipt.json"
-    wait_until(receipt.exists, 60, "the receipt in the spool")
+    try:
+        wait_until(receipt.exists, 60, "the receipt in the spool")
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{dwp.log_text()[-6000:]}") from None
     about = receipt.stat()
     assert grp.getgrgid(about.st_gid).gr_name == GROUPS["operators"]
     assert about.st_mode & stat.S_IRGRP

@@ -45,10 +45,10 @@ for arguments in json.load(sys.stdin):
 class Previous:
     """The program of the previous release, unpacked."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, archive: Path = PREVIOUS) -> None:
         self.environment = {**ENVIRONMENT, "PYTHONPATH": str(directory)}
         directory.mkdir()
-        subprocess.run(["tar", "--extract", "--zstd", "--file", PREVIOUS, "--directory", directory], check=True)
+        subprocess.run(["tar", "--extract", "--zstd", "--file", archive, "--directory", directory], check=True)
 
     def commands(self, *orders: Sequence[str | Path]) -> list[str]:
         """Run commands of it one after another, in one process; what they print."""

@@ -21,6 +21,7 @@ from gateway.daemon.heartbeat import Heartbeat
 from gateway.daemon.stage_loop import StageLoop
 from gateway.daemon.wake_ups import WakeUp
 from gateway.domain.states import Direction, State
+from gateway.ledger import nodes
 from gateway.ledger.fence import outside, session_of
 from gateway.ledger.queries import fair_share, identities
 from gateway.ledger.store import Ledger
@@ -104,7 +105,7 @@ def main(url: str, lease: float, every: float, seed: int, directory: Path, partn
             NAME,
             lease=lease,
             every=every,
-            version="test",
+            version=nodes.program("test"),
             partners=partners,
             say=say,
             changed=wake_up.wake,

@@ -54,7 +54,7 @@ class CountingSession:
         self._closed = threading.Event()
 
     @property
-    def authenticates(self) -> bool:
+    def trusts_names(self) -> bool:
         return True
 
     @property

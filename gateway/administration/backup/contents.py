@@ -53,7 +53,8 @@ class KeptDirectory(BaseModel):
 
 class Contents(BaseModel):
     """The manifest. `account` is whose the site's state was, `taken` the moment that the copy shows, `head` the end of the chain at that moment, `keys` the SHA-256 of
-    the sealed keys, None where they are not in the copy.
+    the sealed keys, None where they are not in the copy. `stored` says that the
+    files which rows speak of are in a store of the site's, and not here.
     """
 
     model_config = _RECORD
@@ -63,6 +64,7 @@ class Contents(BaseModel):
     taken: Moment
     head: AuditHead
     keys: Digest | None = None
+    stored: bool = False
     directories: tuple[KeptDirectory, ...]
     files: tuple[KeptFile, ...]
 

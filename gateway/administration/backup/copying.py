@@ -126,7 +126,9 @@ class CopyTree:
             path.unlink()
             del self._files[relative]
 
-    def contents(self, site: str, account: str, taken: str, head: Head, keys: str | None) -> Contents:
+    def contents(
+        self, site: str, account: str, taken: str, head: Head, keys: str | None, *, stored: bool = False
+    ) -> Contents:
         """The manifest of what was copied; `keys` is the digest of the sealed keys."""
         return Contents(
             site=site,
@@ -134,6 +136,7 @@ class CopyTree:
             taken=taken,
             head=AuditHead(sequence=head.sequence, sha256=head.sha256),
             keys=keys,
+            stored=stored,
             directories=tuple(self._directories),
             files=tuple(self._files[path] for path in sorted(self._files)),
         )

@@ -16,7 +16,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -33,8 +33,10 @@ from gateway.errors import BackupUnusable, UsageWrong
 from gateway.ledger.audit.chain import Fault
 from gateway.settings.directories import PRIVATE, SHARED, make, make_below, site_directories
 from gateway.settings.home import Home
+from gateway.settings.ledger import LedgerSettings
 from gateway.settings.resources import resource
-from gateway.storage.durable import sync_directory, sync_file
+from gateway.settings.write import change
+from gateway.storage.durable import sync_directory, sync_file, write_file
 from gateway.storage.payloads import OneMachine
 
 _TOLD: Final = 10
@@ -43,7 +45,10 @@ _WITH_SPARE_ROOM: Final = 1.05
 
 @dataclass(frozen=True)
 class Restored:
-    """A site that was put back, or would be: the contract of `restore --json`. `put_aside` are files in spool/restored."""
+    """A site that was put back, or would be: the contract of `restore --json`. `put_aside` are files in spool/restored. `stored` says that the
+    copy has none of the files which rows speak of: they are in the site's store. `alone` that its configuration named a database or a node, and was
+    changed: its ledger is a file now, and it works alone.
+    """
 
     copy: str
     site: str
@@ -53,6 +58,8 @@ class Restored:
     bytes: int
     keys: bool
     put_aside: tuple[str, ...]
+    stored: bool
+    alone: bool
     faults: tuple[Fault, ...]
 
 
@@ -95,6 +102,7 @@ def restore(
         _fill(copy, kept, home, watch)
         if keys is not None:
             put_back(home, keys)
+        alone = _works_alone(home)
         faults = _audit(kept, home, watch)
         if faults and not (with_faults or dry_run):
             told = "; ".join(f"{fault.subject}: {fault.message}" for fault in faults[:_TOLD])
@@ -114,6 +122,8 @@ def restore(
         sum(each.size for each in kept.files),
         keys is not None,
         aside,
+        kept.stored,
+        alone,
         faults,
     )
 
@@ -147,13 +157,32 @@ def _fill(copy: Path, kept: Contents, home: Home, watch: Watch) -> None:
 
 def _audit(kept: Contents, home: Home, watch: Watch) -> tuple[Fault, ...]:
     """An audit of what was put back, and whether it is the ledger that the manifest speaks of."""
-    settings = load(home)
+    settings = replace(load(home), ledger=LedgerSettings())
     if settings.site.code != kept.site:
         raise BackupUnusable(f"The manifest is of {kept.site}, and the configuration of {settings.site.code}.")
-    report = audit.verify(settings, (), lambda: nullcontext(watch), deep=True, payloads=OneMachine())
+    report = audit.verify(
+        settings, (), lambda: nullcontext(watch), deep=not kept.stored, files=not kept.stored, payloads=OneMachine()
+    )
     if (report.events, report.head) != (kept.head.sequence, kept.head.sha256):
         raise BackupUnusable("The ledger in the copy ends with another event than the manifest says.")
     return report.faults
+
+
+def _works_alone(home: Home) -> bool:
+    """Have the configuration name no database and no node: the copy's ledger is a file, and what others do on the database meanwhile is not it. Whether that
+    changed anything.
+    """
+    before = text = home.gateway_toml.read_text(encoding="utf-8")
+    settings = load(home)
+    if settings.node.name:
+        text = change(text, "node", {"name": ""})
+    if settings.ledger.url:
+        text = change(text, "ledger", {"url": ""})
+    if text == before:
+        return False
+    mode = stat.S_IMODE(home.gateway_toml.stat().st_mode)
+    write_file(home.gateway_toml, text.encode(), mode=mode)
+    return True
 
 
 def _mark(home: Home, copy: Path, kept: Contents, now: float) -> None:

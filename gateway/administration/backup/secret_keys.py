@@ -51,7 +51,8 @@ def _tar(home: Home) -> bytes:
 
 
 def _secrets(home: Home) -> Iterator[Path]:
-    """Our OpenPGP keys with all that GnuPG keeps of them, the SSH keys, the passwords of the mailbox, what notices need, and the key of triage; no sockets and no locks."""
+    """Our OpenPGP keys with all that GnuPG keeps of them, the SSH keys, the passwords of the mailbox, what notices need, the key of triage, and that of a store; no sockets and no locks."""
+    yield from (path for path in _files(home) if path.is_file())
     for area in _areas(home):
         for where, _, names in os.walk(area):
             for name in sorted(names):
@@ -66,7 +67,12 @@ def _secrets(home: Home) -> Iterator[Path]:
 
 
 def _areas(home: Home) -> tuple[Path, ...]:
-    return home.keyrings / "own", home.ssh, home.mail, home.notify, home.triage
+    return home.keyrings / "own", home.ssh, home.mail, home.notify, home.triage, home.payloads
+
+
+def _files(home: Home) -> tuple[Path, ...]:
+    """The keys that files in a store are sealed with, where the site has them."""
+    return home.payload_keys
 
 
 def put_back(home: Home, tar: Path) -> None:
@@ -77,7 +83,9 @@ def put_back(home: Home, tar: Path) -> None:
                 target = home.root / member.name
                 fits = member.isfile() and member.size <= _MOST_BYTES and ".." not in target.parts
                 content = archive.extractfile(member) if fits else None
-                if content is None or not any(target.is_relative_to(area) for area in _areas(home)):
+                if content is None or not (
+                    target in _files(home) or any(target.is_relative_to(area) for area in _areas(home))
+                ):
                     raise UsageWrong(f"{tar} holds something else than a site's keys.")
                 target.parent.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
                 target.write_bytes(content.read())

@@ -4,6 +4,9 @@ The ledger is copied as it is at one moment, at which nobody can commit. In that
 second name, and the names of what only grows are noted down: so each file that a row of the copy speaks of is in it, however soon
 the gateway removes it afterwards. What people drop is copied before that moment, and what people fetch after it.
 
+Where the site keeps its files in a store that several nodes reach, they are that store's to copy, by its own means, and a copy has none of
+them; nor what lies in directories that the nodes share, which are links here. Its audit then looks at no file.
+
 Raises UsageWrong for a directory that cannot take copies of this site, SiteBusy, NotPermitted, ConfigurationInvalid for a recovery key
 that cannot be used, BackupUnusable where what was written is not what was read, DiskFull, DiskFailed, and what the ledger raises. After
 an error there is no new copy, and nothing of it is left.
@@ -29,6 +32,7 @@ from gateway.administration.backup.contents import UNFINISHED, Contents, Watch
 from gateway.administration.backup.copying import CopyTree
 from gateway.administration.backup.secret_keys import sealed_keys
 from gateway.administration.site import audit
+from gateway.assembly import payloads_of
 from gateway.daemon.lock import held
 from gateway.domain.identity import to_text
 from gateway.errors import BackupUnusable, CopyFull, DiskFull, UsageWrong
@@ -49,8 +53,8 @@ _TOLD: Final = 10
 
 @dataclass(frozen=True)
 class TakenCopy:
-    """A copy that was taken: the contract of `backup --json`. `linked` files lie in the copy before as well, and took no room;
-    `faults` are what an audit of the copy found, and so of the site.
+    """A copy that was taken: the contract of `backup --json`. `linked` files lie in the copy before as well, and took no room; `stored` says that the
+    site's store has the files, and the copy none of them; `faults` are what an audit of the copy found, and so of the site.
     """
 
     path: str
@@ -60,6 +64,7 @@ class TakenCopy:
     bytes: int
     linked: int
     keys: bool
+    stored: bool
     removed: tuple[str, ...]
     faults: tuple[Fault, ...]
 
@@ -98,6 +103,7 @@ def take(
         sum(each.size for each in made.files),
         tree.linked,
         keys is not None,
+        made.stored,
         tuple(old.name for old in removed),
         faults,
     )
@@ -107,11 +113,13 @@ def _fill(
     settings: Settings, tree: CopyTree, working: Path, now: float, keys: bytes | None, watch: Watch
 ) -> tuple[Contents, tuple[Fault, ...]]:
     home, there = settings.home, contents.home_in(working)
+    stored = not isinstance(payloads_of(settings), OneMachine)
     tree.directories()
     for dropped in (home.outbound, home.outcomes):
-        tree.below(dropped, may_go=True)
+        if not dropped.is_symlink():
+            tree.below(dropped, may_go=True)
     tree.file(home.audit, may_go=True)
-    with _second_names(home) as moment:
+    with _second_names(home, stored=stored) as moment:
         head = copy_ledger(settings.ledger_place, there.ledger, moment.note, watch)
         taken = to_text(now)
         for area, staged in moment.staged:
@@ -120,7 +128,8 @@ def _fill(
     # A document moves from the first into the second into the third: so it is in one of them when that is looked at.
     documents = (home.inbound, home.open_batches, home.batches)
     for fetched in (*documents, home.returned, home.receipts, home.put_aside):
-        tree.below(fetched, may_go=True)
+        if not fetched.is_symlink():
+            tree.below(fetched, may_go=True)
     for area in (home.config, home.keyrings / "partners"):
         tree.below(area)
     _forget_admitted(there, tree, now)
@@ -133,7 +142,8 @@ def _fill(
         replace(settings, home=there, ledger=LedgerSettings()),
         (),
         lambda: nullcontext(watch),
-        deep=True,
+        deep=not stored,
+        files=not stored,
         payloads=OneMachine(),
     )
     for beside in there.ledger.parent.glob(f"{there.ledger.name}-*"):
@@ -141,7 +151,12 @@ def _fill(
     tree.made(there.ledger)
     tree.made(there.ledger_head)
     made = tree.contents(
-        settings.site.code, _account(home), taken, head, None if keys is None else sha256(keys).hexdigest()
+        settings.site.code,
+        _account(home),
+        taken,
+        head,
+        None if keys is None else sha256(keys).hexdigest(),
+        stored=stored,
     )
     _sync(working)
     made.write(working)
@@ -165,16 +180,19 @@ def _forget_admitted(there: Home, tree: CopyTree, since: float) -> None:
 class _Moment:
     """What is done while nobody can commit: second names below `stage`, and a list of names. Both are quick."""
 
-    def __init__(self, home: Home, stage: Path) -> None:
+    def __init__(self, home: Home, stage: Path, *, stored: bool) -> None:
         self._home = home
         self._stage = stage
+        self._stored = stored
         self.staged: list[tuple[Path, Path]] = []
         """The areas of the site, and where their files have their second names."""
         self.listed: list[str] = []
 
     def note(self) -> None:
-        """Sources before targets: what is moved outside a transaction meanwhile is met in one of its places."""
+        """Sources before targets: what is moved outside a transaction meanwhile is met in one of its places. Nothing of files that a store has."""
         home = self._home
+        if self._stored:
+            return
         for number, area in enumerate(
             (home.custody, home.opened, home.sealed_in, home.sealed_out, home.infected, home.quarantine)
         ):
@@ -186,13 +204,13 @@ class _Moment:
 
 
 @contextmanager
-def _second_names(home: Home) -> Iterator[_Moment]:
+def _second_names(home: Home, *, stored: bool) -> Iterator[_Moment]:
     """In the vault, which is where plaintext may lie; gone at the end, or at the next copy."""
     stage = home.backup
     shutil.rmtree(stage, ignore_errors=True)
     stage.mkdir(mode=0o700)
     try:
-        yield _Moment(home, stage)
+        yield _Moment(home, stage, stored=stored)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 

@@ -1,6 +1,7 @@
 """What proving who somebody is takes: the ledger, the console's database, settings, clock, random bytes, and the hash of passwords.
 
-Raises ConsoleStoreUnavailable, NotPermitted, SecretExposed where others can read the database, and what the ledger raises.
+Raises ConsoleStoreUnavailable, NotPermitted, SecretExposed where others can read the database, ConsoleElsewhere where another node of the
+site has it, and what the ledger raises.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from argon2 import PasswordHasher
 
 from gateway.administration.access import writing
 from gateway.administration.credentials.passwords import Passwords
+from gateway.administration.credentials.served import require_here
 from gateway.administration.credentials.store import Store
 from gateway.ledger.store import Ledger
 from gateway.logs import Logger
@@ -63,6 +65,8 @@ def credentials(
 ) -> Iterator[CredentialContext]:
     """The site's, closed at the end."""
     Secrets(settings.home).insist([settings.home.console_store])
-    with writing(settings, log, role) as ledger, closing(Store(settings.home.console_store)) as store:
-        passwords = Passwords(hasher or PasswordHasher(), BoundedSemaphore(HASHES))
-        yield CredentialContext(ledger, store, settings.console, settings.site.code, passwords, clock)
+    with writing(settings, log, role) as ledger:
+        require_here(settings, ledger)
+        with closing(Store(settings.home.console_store)) as store:
+            passwords = Passwords(hasher or PasswordHasher(), BoundedSemaphore(HASHES))
+            yield CredentialContext(ledger, store, settings.console, settings.site.code, passwords, clock)

@@ -36,6 +36,7 @@ class Label(StrEnum):
     EVENT = "event"
     FLOW = "flow"
     KIND = "kind"
+    NODE = "node"
     PARTNER = "partner"
     ROLE = "role"
     SITE = "site"
@@ -52,6 +53,7 @@ SAYS: Final = {
     Label.EVENT: "an event of events.md",
     Label.FLOW: "a flow",
     Label.KIND: "`transfer`, `consignment` or `receipt`",
+    Label.NODE: "a node of the site, by `[node] name`",
     Label.PARTNER: f"a partner's code; `{OWN}` for this site itself",
     Label.ROLE: "`inspect`, `vault`, `link`, `metrics` or `notify`",
     Label.SITE: "this site's code",
@@ -158,6 +160,12 @@ LANE_FAILURES: Final = Metric(
 LANE_HELD: Final = Metric(
     "gateway_lane_held", Kind.GAUGE, "1 where nothing goes to the partner before a person has decided", (Label.PARTNER,)
 )
+ENDPOINTS_FAILING: Final = Metric(
+    "gateway_endpoints_failing",
+    Kind.GAUGE,
+    "Servers of a partner with several that failed when they were tried last",
+    (Label.PARTNER,),
+)
 PARTNER_STOPPED: Final = Metric(
     "gateway_partner_stopped",
     Kind.GAUGE,
@@ -224,13 +232,32 @@ STAGE_FAILURES: Final = Metric(
     (Label.ROLE, Label.STAGE),
 )
 
+NODE_UP: Final = Metric(
+    "gateway_node_up", Kind.GAUGE, "1 where a node of the site was seen within its lease, by any node", (Label.NODE,)
+)
+NODE_LANES: Final = Metric("gateway_node_lanes", Kind.GAUGE, "With how many partners a node works", (Label.NODE,))
+NODE_VERSION: Final = Metric(
+    "gateway_node_info",
+    Kind.GAUGE,
+    "Always 1, of a node that is up: which version it runs",
+    (Label.NODE, Label.VERSION),
+)
+LANES_WITHOUT_NODE: Final = Metric(
+    "gateway_lanes_without_node", Kind.GAUGE, "Partners that no node has worked with for two leases and longer"
+)
+SITE_WITHOUT_NODE: Final = Metric(
+    "gateway_site_without_node", Kind.GAUGE, "1 where no node has had the site's own work for two leases and longer"
+)
+
 METRICS: Final = (
     *(INFO, READ_SECONDS, LEDGER_READABLE, LEDGER_BYTES),
     *(TRANSFERS, WAITING_BYTES, OLDEST_WAITING, TRANSFERRED_BYTES, TRANSFER_SECONDS, EVENTS),
     *(UNANSWERED, OLDEST_UNANSWERED, ANSWERS_OVERDUE),
-    *(CONTINUITY, HELD, QUARANTINED, RECEIPTS_OVERDUE, LANE_FAILURES, LANE_HELD, PARTNER_STOPPED, PARTNER_SUSPENDED),
+    *(CONTINUITY, HELD, QUARANTINED, RECEIPTS_OVERDUE, LANE_FAILURES, LANE_HELD, ENDPOINTS_FAILING),
+    *(PARTNER_STOPPED, PARTNER_SUSPENDED),
     *(LANDING_BYTES, LANDING_FILLED, CLOCK_SKEW, EXTRACTS),
     *(NOTICES, NOTICE_FAILURES),
+    *(NODE_UP, NODE_LANES, NODE_VERSION, LANES_WITHOUT_NODE, SITE_WITHOUT_NODE),
     *(KEY_END, DISK_FREE, DISK_NEEDED, AUDIT_VERIFIED, AUDIT_FAULTS),
     *(ROLE_RUNNING, ROLE_STUCK, ROLE_BEAT, ROLE_STARTS, STAGE_SECONDS, STAGE_FAILURES),
 )

@@ -18,10 +18,13 @@ from gateway.administration.metrics.catalogue import OWN, Sample
 from gateway.administration.notify.noted import noted
 from gateway.administration.site.audit_record import last_audit
 from gateway.administration.views.calendar import calendar
+from gateway.administration.views.health import failing_endpoints
+from gateway.administration.views.nodes import listed
 from gateway.daemon.lock import holder
 from gateway.daemon.pulse import last_beat, read_pulse
 from gateway.daemon.roles import roles_of
 from gateway.domain.identity import from_text
+from gateway.domain.ownership import SITE
 from gateway.ledger.queries import backlog, continuity, figures
 from gateway.ledger.queries.figures import LastReceipt
 from gateway.ledger.queries.lanes import all_lanes
@@ -67,10 +70,14 @@ class LedgerFigures:
             lane = lanes.get(partner)
             yield Sample(catalogue.LANE_FAILURES, (partner,), 0 if lane is None else lane.failures)
             yield Sample(catalogue.LANE_HELD, (partner,), int(lane is not None and lane.held))
+            known = self._settings.partners.get(partner)
+            failing = 0 if known is None else len(failing_endpoints(connection, known))
+            yield Sample(catalogue.ENDPOINTS_FAILING, (partner,), failing)
             receipt = figures.last_receipt(connection, partner)
             if receipt is not None:
                 yield Sample(catalogue.CLOCK_SKEW, (partner,), clock_skew(receipt))
         yield from self._extracts(connection, now)
+        yield from _nodes(self._settings, connection)
 
     def _unanswered(self, connection: Connection, now: float) -> Iterator[Sample]:
         for each in backlog.backlogs(connection, now):
@@ -92,6 +99,20 @@ class LedgerFigures:
             self._calendar = [Sample(catalogue.EXTRACTS, about, number) for about, number in months.items()]
             self._calendar_at = now
         yield from self._calendar
+
+
+def _nodes(settings: Settings, connection: Connection) -> Iterator[Sample]:
+    """The nodes of the site, each as any of them sees it; nothing of a gateway that works alone."""
+    found = listed(settings, connection, moves=False)
+    for node in found.nodes:
+        up = node.state == "up"
+        yield Sample(catalogue.NODE_UP, (node.name,), int(up))
+        yield Sample(catalogue.NODE_LANES, (node.name,), node.lanes)
+        if up:
+            yield Sample(catalogue.NODE_VERSION, (node.name, node.version), 1)
+    if settings.node.name:
+        yield Sample(catalogue.LANES_WITHOUT_NODE, (), len({*found.late} - {SITE}))
+        yield Sample(catalogue.SITE_WITHOUT_NODE, (), int(SITE in found.late))
 
 
 def clock_skew(receipt: LastReceipt) -> float:

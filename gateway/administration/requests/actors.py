@@ -10,37 +10,33 @@ import os
 import pwd
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 
 from gateway import assembly
 from gateway.administration.access import ROLE, permitted
 from gateway.administration.requests.asking import reason_text
-from gateway.daemon.wake_ups import wake
+from gateway.daemon.roles import wake_all
 from gateway.domain.decision import Decision
 from gateway.errors import GatewayError
+from gateway.ledger.dispatch import dispatch_of
 from gateway.linux.caller import caller
-from gateway.logs import Logger, safe_text
+from gateway.logs import Logger, announcer, safe_text
 from gateway.settings.model import Settings
 from gateway.stages.context import StageContext
-from gateway.stages.itinerary import Role
 from gateway.stages.refusals import record_refused
 
 
 @contextmanager
 def stage_context(settings: Settings, log: Logger) -> Iterator[StageContext]:
-    """The site's surroundings for one request; every role is woken at the end."""
+    """The site's surroundings for one request; every commit wakes the roles of this machine, and of nodes whose lanes it is about."""
     with permitted():
         context = assembly.stage_context(settings, ROLE, log, lambda: False)
+    ring = partial(wake_all, settings.home.run)
+    context.ledger.dispatch = dispatch_of(settings.ledger_place, settings.node.name, ring, announcer(log))
     try:
         yield context
     finally:
         context.ledger.close()
-    wake_roles(settings)
-
-
-def wake_roles(settings: Settings) -> None:
-    """Tell every role that runs to look now."""
-    for role in Role:
-        wake(settings.home.run, role)
 
 
 def decision(reason: str | None = None, actor: str | None = None) -> Decision:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.administration.access import permitted
-from gateway.administration.requests.actors import stage_context, wake_roles
+from gateway.administration.requests.actors import stage_context
 from gateway.administration.site.machine import roles_that_do_not_run
 from gateway.administration.site.settings import stopped_fault
 from gateway.administration.views.records import TransferView, transfer
@@ -71,7 +71,7 @@ class Submitting:
         reference: str | None,
         decision: Decision,
     ) -> list[str]:
-        """Into custody and into the ledger, all together; their ids, in order. Every role is woken."""
+        """Into custody and into the ledger, all together; their ids, in order. Their commit wakes the roles."""
         context, home = self._context, self._context.home
         needed = sum(submission.size for submission in submissions) + context.settings.limits.min_free_bytes
         with permitted():
@@ -100,7 +100,6 @@ class Submitting:
                         ],
                         decision,
                     )
-        wake_roles(context.settings)
         return [copy.transfer for copy in copied]
 
     def missing(self) -> list[str]:

@@ -31,6 +31,7 @@ from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.audit.schema import check_pages, check_schema
 from gateway.ledger.chain import EMPTY, Head
 from gateway.ledger.head_file import Damaged, HeadFile
+from gateway.ledger.integrity import check
 from gateway.ledger.queries.restorations import Restoration, restorations
 from gateway.ledger.store import Connection, Ledger, read_head
 from gateway.settings.home import Home
@@ -95,6 +96,7 @@ def verify(
     since: str | None = None,
     record: bool = False,
     partial: bool = False,
+    files: bool = True,
     payloads: Payloads | None = None,
 ) -> AuditReport:
     """The schema, the whole chain, the rows, the heads that partners exported to files, and the files on disk.
@@ -103,7 +105,7 @@ def verify(
     anchor, SEQUENCE:SHA256 of an event up to which all was verified before, or LAST: then only later events are
     looked at, and the rows that they speak of; indices are then not compared with their tables. `record` keeps the result for
     `gateway status`. `partial` leaves out the directories into which this account may not look, where it would else raise NotPermitted.
-    `payloads` are where the files are, None where the settings say so.
+    Without `files` none are looked at. `payloads` are where the files are, None where the settings say so.
     """
     payloads = payloads_of(settings) if payloads is None else payloads
     with permitted():
@@ -121,6 +123,7 @@ def verify(
     if anchor != EMPTY:
         given.append(Claimed(anchor.sequence, anchor.sha256, "--since", "the anchor is"))
     with opened(settings) as ledger, watch() as tell:
+        check(settings.ledger_place, exact=True)
         with ledger.read() as connection, any_text(connection):
             # All that one consistent view of the ledger can tell.
             head, faults, restored = EMPTY, list[Fault](), list[Restoration]()
@@ -134,7 +137,7 @@ def verify(
             faults += check_heads(connection, given)
             faults += _missing_heads(head, remembered, last)
         tell("files", 0)
-        areas = _visible(settings.home) if partial else _AREAS
+        areas: Mapping[Area, Root] = {} if not files else _visible(settings.home) if partial else _AREAS
         found = _check_disk(settings, payloads, ledger, areas, deep=deep)
         ended = to_text(ledger.clock())
     report = AuditReport(

@@ -8,10 +8,11 @@ from typing import Final
 
 from gateway.assembly import key_store
 from gateway.crypto.contract import KeyStore
-from gateway.domain.card import Before, Card, CardEndpoint, OldOpenPgp, OldSsh
+from gateway.domain.card import Before, Card, CardAddress, CardEndpoint, OldOpenPgp, OldSsh
 from gateway.domain.identity import to_text
 from gateway.errors import CardRefused, ConfigurationInvalid
-from gateway.settings.model import Settings
+from gateway.settings.model import Settings, SftpServer
+from gateway.settings.values import address
 from gateway.transport.keys import parse_public_key, read_public_key
 
 _EVERYWHERE: Final = frozenset({"0.0.0.0", "::", "[::]"})  # noqa: S104  # refused, not listened on
@@ -27,24 +28,11 @@ def make_card(settings: Settings, now: float) -> Card:
     host_key = None
     if server.managed:
         host_key = read_public_key(home.host_key).line
-    elif server.public_host is not None and _MACHINE_HOST_KEY.is_file():
+    elif (server.public_host is not None or server.addresses) and _MACHINE_HOST_KEY.is_file():
         try:
             host_key = parse_public_key(_MACHINE_HOST_KEY.read_text(encoding="ascii")).line
         except (OSError, UnicodeDecodeError, CardRefused):
             host_key = None  # the card says so with null, and the partner asks
-    endpoint = None
-    if server.managed or server.public_host is not None:
-        if (server.public_host or server.host) in _EVERYWHERE:
-            raise ConfigurationInvalid(
-                f"The server listens on every address ({server.host}), which is none that a partner could call: "
-                "set [sftp_server] public_host in config/gateway.toml to the address that partners reach."
-            )
-        endpoint = CardEndpoint(
-            host=server.public_host or server.host,
-            port=server.public_port or server.port,
-            user=server.user,
-            path="in",
-        )
     card = Card(
         version=1,
         site=settings.site.code,
@@ -53,7 +41,7 @@ def make_card(settings: Settings, now: float) -> Card:
         fingerprint=own,
         ssh_key=read_public_key(home.client_key).line,
         host_key=host_key,
-        endpoint=endpoint,
+        endpoint=_endpoint(server),
         issued=to_text(now),
         before=_before(settings, keys, now),
         revoked=tuple(keys.export_own(each) for each in noted.revoked_openpgp),
@@ -63,6 +51,21 @@ def make_card(settings: Settings, now: float) -> Card:
         signers.append(noted.old_openpgp)  # partners that have not taken the new card know this one alone
     text = card.signed_text()
     return card.signed_by({signer: keys.sign(text, signer) for signer in signers})
+
+
+def _endpoint(server: SftpServer) -> CardEndpoint | None:
+    """Where partners reach the site: its nodes' addresses, or the one of this machine's server; None where it has none."""
+    if not (server.managed or server.public_host is not None or server.addresses):
+        return None
+    said = [address(text) for text in server.addresses]
+    (host, port), *others = said or [(server.public_host or server.host, server.public_port or server.port)]
+    if everywhere := _EVERYWHERE.intersection([host, *(each for each, _ in others)]):
+        raise ConfigurationInvalid(
+            f"The server listens on every address ({min(everywhere)}), which is none that a partner could call: "
+            "set [sftp_server] public_host in config/gateway.toml to the address that partners reach."
+        )
+    also = tuple(CardAddress(host=each, port=number) for each, number in others)
+    return CardEndpoint(host=host, port=port, user=server.user, path="in", others=also)
 
 
 def _before(settings: Settings, keys: KeyStore, now: float) -> Before | None:

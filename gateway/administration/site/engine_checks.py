@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import gateway
-from gateway.administration.site.link_check import lane_alarm, try_link, try_mail
+from gateway.administration.site.link_check import lane_alarm, try_mail, try_servers
 from gateway.administration.site.machine_checks import Check, CheckOutcome
 from gateway.assembly import open_pgp, plans, scanner
 from gateway.crypto.contract import Certificate, OpenPgp
@@ -75,12 +75,15 @@ def examine_links(settings: Settings) -> Iterator[Check]:
         if partner.link == "none" or partner.endpoint is None:
             yield Check(name, CheckOutcome.OK, f"nothing to connect to (link is {partner.link})")
             continue
-        try:
-            report = try_link(settings, partner)
-        except GatewayError as error:
-            yield Check.failed(name, error)
+        servers = list(try_servers(settings, partner))
+        for server in servers:
+            about = f"{name}, {server.address}" if len(servers) > 1 else name
+            if server.error is not None:
+                yield Check.failed(about, server.error)
+            elif server.report is not None:
+                yield _link(about, server.report)
+        if all(server.error for server in servers):
             continue
-        yield _link(name, report)
         yield from _lane(settings, partner.code)
 
 

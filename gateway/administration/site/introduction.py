@@ -25,7 +25,7 @@ from gateway.preflight import would_break
 from gateway.settings.directories import make, partner_directories
 from gateway.settings.faults import nearest
 from gateway.settings.model import EndpointSettings, Partner, Settings, kind_of
-from gateway.settings.values import MAIL_ADDRESS
+from gateway.settings.values import MAIL_ADDRESS, address_text
 from gateway.settings.write import write_partner
 from gateway.transport.keys import parse_public_key
 
@@ -241,6 +241,7 @@ def _endpoint(card: Card, overlaps: Overlaps) -> EndpointSettings | None:
         return EndpointSettings(
             host=there.host,
             port=there.port,
+            other_addresses=tuple(address_text(each.host, each.port) for each in there.others),
             user=there.user,
             path=there.path,
             host_key=host_key,

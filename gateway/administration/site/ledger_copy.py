@@ -1,5 +1,5 @@
 """Copying a site's ledger into another database, from SQLite to PostgreSQL or back. Raises what `ledger.copying` raises; SiteBusy while
-anything of the gateway runs.
+anything of the gateway runs here, NodeThere while another node of the site does.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from gateway.administration.access import permitted
 from gateway.daemon.lock import held
 from gateway.daemon.roles import roles_of
-from gateway.errors import UsageWrong
+from gateway.domain.ownership import living
+from gateway.errors import NodeThere, UsageWrong
 from gateway.settings.ledger import LedgerSettings
 from gateway.stages.itinerary import Role
 
@@ -42,6 +43,19 @@ def plan_copy(settings: Settings, place: Path | str) -> Plan:
         return copying.plan(settings.ledger_place, place)
 
 
+def _require_no_other_node(settings: Settings) -> None:
+    """NodeThere while another node works with the ledger: what it writes meanwhile would be in neither copy."""
+    if not settings.ledger.url:
+        return
+    from gateway.administration.access import reading  # noqa: PLC0415 - slow to import
+    from gateway.ledger import nodes  # noqa: PLC0415 - slow to import
+
+    with reading(settings) as connection:
+        site = nodes.read(connection)
+    if others := [name for name in living(site.standing(), site.now) if name != settings.node.name]:
+        raise NodeThere(f"Other nodes of this site work with the ledger: {', '.join(others)}.")
+
+
 def copy_ledger(settings: Settings, log: Logger, decision: Decision, place: Path | str, watch: Watch) -> Copied:
     """Copy it, and have the chain of both say so. The site goes on with the database that its settings name."""
     from gateway.administration.requests import actors  # noqa: PLC0415 - slow to import
@@ -52,5 +66,6 @@ def copy_ledger(settings: Settings, log: Logger, decision: Decision, place: Path
         for name in ("gateway", *{*(role.value for role in Role), *roles_of(settings)}):
             locks.enter_context(held(settings.home.run, name))
         copying.plan(settings.ledger_place, place)
+        _require_no_other_node(settings)
         actors.done(settings, log, "ledger.copying", decision)
         return copying.copy(settings.ledger_place, place, watch)

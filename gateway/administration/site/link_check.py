@@ -12,27 +12,57 @@ from typing import TYPE_CHECKING
 
 from gateway.administration.access import reading
 from gateway.administration.views.records import LaneAlarm, trouble
-from gateway.errors import GatewayError, UsageWrong
+from gateway.errors import GatewayError
 from gateway.settings.model import Partner, Settings
 
 if TYPE_CHECKING:
     from gateway.transport.mail.client import MailTrial as MailTrial  # noqa: PLC0414 - for the command, which asks nobody else
-    from gateway.transport.sftp.check import LinkReport
+    from gateway.transport.sftp.check import LinkReport as LinkReport  # noqa: PLC0414 - the same
+    from gateway.transport.sftp.client import SftpTransport
 
 
 def try_link(settings: Settings, partner: Partner) -> LinkReport:
-    """What a trial of the link to the partner's server shows; the Defer or Hold that says why there is none.
+    """What a trial of the link to the partner's server shows, of several that of the first; the Defer or Hold that says why there is none.
 
     The trial leaves nothing there.
     """
-    from gateway.assembly import transport
-    from gateway.transport.sftp.check import check_link
-    from gateway.transport.sftp.client import SftpTransport
+    from gateway.assembly import sftp_transports
 
-    there = transport(settings, partner)
-    if not isinstance(there, SftpTransport):
-        raise UsageWrong(f"Partner {partner.code} has no server that could be tested: its link is {partner.link}.")
-    return check_link(there, secrets.token_hex(8), collects=partner.link == "collect")
+    return _check(next(iter(sftp_transports(settings, partner).values())), partner)
+
+
+@dataclass(frozen=True)
+class ServerTrial:
+    """What a trial of one of a partner's servers shows: its report, or the error that says why there is none."""
+
+    address: str
+    report: LinkReport | None
+    error: GatewayError | None = None
+
+    @property
+    def fault(self) -> tuple[str, str, str] | None:
+        """Code, reason and remedy of what fails; None where nothing does."""
+        if self.error is not None:
+            return self.error.code, self.error.reason, self.error.remedy
+        failed = None if self.report is None else self.report.failed
+        return None if failed is None else (failed.code or "", f"{failed.name}: {failed.reason}", failed.remedy or "")
+
+
+def try_servers(settings: Settings, partner: Partner) -> Iterator[ServerTrial]:
+    """What a trial of each of the partner's servers shows, in the order in which they are used."""
+    from gateway.assembly import sftp_transports
+
+    for address, server in sftp_transports(settings, partner).items():
+        try:
+            yield ServerTrial(address, _check(server, partner))
+        except GatewayError as error:
+            yield ServerTrial(address, None, error)
+
+
+def _check(server: SftpTransport, partner: Partner) -> LinkReport:
+    from gateway.transport.sftp.check import check_link
+
+    return check_link(server, secrets.token_hex(8), collects=partner.link == "collect")
 
 
 def try_mail(settings: Settings, partner: Partner) -> MailTrial:
@@ -63,17 +93,19 @@ def try_links(settings: Settings, partners: Sequence[Partner], at_once: int) -> 
 def _trial(settings: Settings, partner: Partner) -> Trial:
     begun = time.monotonic()
     try:
-        failed = None
         if partner.link == "mail":
             try_mail(settings, partner)
-        else:
-            failed = try_link(settings, partner).failed
+            return Trial(partner.code, True, time.monotonic() - begun)
+        servers = list(try_servers(settings, partner))
     except GatewayError as error:
         return Trial(partner.code, False, time.monotonic() - begun, error.code, error.reason)
     seconds = time.monotonic() - begun
-    if failed is None:
-        return Trial(partner.code, True, seconds)
-    return Trial(partner.code, False, seconds, failed.code, failed.reason)
+    for each in servers:
+        if each.fault is not None:
+            code, reason, _ = each.fault
+            reason = f"{each.address}: {reason}" if len(servers) > 1 else reason
+            return Trial(partner.code, False, seconds, code, reason)
+    return Trial(partner.code, True, seconds)
 
 
 def lane_alarm(settings: Settings, code: str) -> LaneAlarm | None:

@@ -1,4 +1,5 @@
-"""Suspend a partner, and resume the exchange with it: a person's decisions, which its file and the audit chain keep.
+"""Suspend a partner, and resume the exchange with it: a person's decisions, which its file and the audit chain keep; the chain alone where
+the site has several nodes.
 
 While it is suspended nothing goes to the partner and nothing comes from it: the managed server ends its sessions and does not
 let it in, nothing of it is opened, delivered or sent, and all of it waits where it is. The chain has the decision before the
@@ -65,8 +66,10 @@ def _change(
 ) -> Suspension:
     code, taken = partner.code, None
     stopped = settings.stopped.get(code)
-    by_ledger = partner.suspended is None and stopped is not None and stopped.by_ledger is not None
-    by_file = partner.suspended is not None or stopped is None or stopped.by_file is not None
+    suspends = partner.suspended is not None
+    # A file is one machine's: where the site has several nodes, the ledger says it, and all of them take it over.
+    by_ledger = bool(settings.node.name) if suspends else stopped is not None and stopped.by_ledger is not None
+    by_file = not settings.node.name if suspends else stopped is None or stopped.by_file is not None
     with stage_context(settings, log) as context:
         with context.ledger.read() as connection:
             waiting = {
@@ -78,9 +81,9 @@ def _change(
                 if by_file:
                     transaction.record(event, "site", code, code, **decision.detail)
                 if by_ledger:
-                    suspensions.resume(transaction, code, decision)
+                    (suspensions.suspend if suspends else suspensions.resume)(transaction, code, decision)
     if not dry_run and by_file:
         write_partner(settings.home, partner)
         share_out(settings.home)
-        taken = take_over_where_running(settings.home, regardless=partner.suspended is not None)
-    return Suspension(code, partner.suspended is not None, waiting[Direction.OUT], waiting[Direction.IN], taken)
+        taken = take_over_where_running(settings.home, regardless=suspends)
+    return Suspension(code, suspends, waiting[Direction.OUT], waiting[Direction.IN], taken)

@@ -38,7 +38,8 @@ from gateway.domain.landing_quota import NEARLY_FULL
 from gateway.domain.states import Direction
 from gateway.domain.windows import Timetable
 from gateway.errors import ConfigurationInvalid, PartnerSuspended
-from gateway.ledger.queries import backlog, carried, continuity, events, known_faults, overview
+from gateway.ledger.queries import backlog, carried, continuity, endpoints, events, known_faults, overview
+from gateway.ledger.queries.endpoints import FailingEndpoint
 from gateway.ledger.queries.enquiries import everything
 from gateway.ledger.queries.keys import OWN, RENEWED, TOLD, stage_of, subject, unconfirmed
 from gateway.ledger.queries.landed import taken_since
@@ -48,7 +49,7 @@ from gateway.ledger.queries.requests import count_at_machine, count_proposed
 from gateway.ledger.queries.waiting import due_now
 from gateway.ledger.store import Connection
 from gateway.ledger.units import Lane, Receipt
-from gateway.settings.model import Settings, SiteKind, Stopped
+from gateway.settings.model import Partner, Settings, SiteKind, Stopped
 
 _DAY: Final = 86_400.0
 
@@ -56,6 +57,7 @@ _DAY: Final = 86_400.0
 def health(settings: Settings, connection: Connection, machine: Machine, now: float) -> Health:
     """The site's health at a moment. It counts all units that there are: who needs a part of it asks for that part."""
     oldest = overview.oldest_waiting(connection)
+    site_nodes = nodes_of(settings, connection, moves=False)
     running = machine.processes["gateway"] is not None
     found = Health(
         site=settings.site.code,
@@ -90,7 +92,8 @@ def health(settings: Settings, connection: Connection, machine: Machine, now: fl
         continuity=_continuity(settings, connection),
         carried=tuple(_carried(settings, connection)),
         unanswered=tuple(_unanswered(settings, connection, now)),
-        nodes=nodes_of(settings, connection).nodes,
+        nodes=site_nodes.nodes,
+        lanes_late=site_nodes.late,
     )
     needs = tuple(str(each) for each in needs_of(found, machine.late_ending, now))
     return replace(found, healthy=not needs, needs=needs)
@@ -130,11 +133,19 @@ def lane_healths(settings: Settings, connection: Connection, now: float) -> Iter
             alarm=trouble(connection, code, settings.link.alarm_failures),
             link=partner.link,
             envelope=partner.envelope,
+            failing=failing_endpoints(connection, partner),
         )
     for code, stopped in settings.stopped.items():
         state = "suspended" if _code_of(stopped) == PartnerSuspended.code else "stopped"
         why = "; ".join(_faults_of(stopped)) or stopped.suspended
         yield LaneHealth(code, state, 0, None, _code_of(stopped), why)
+
+
+def failing_endpoints(connection: Connection, partner: Partner) -> tuple[FailingEndpoint, ...]:
+    """The servers of a partner with several that failed when they were tried last."""
+    there = partner.endpoint
+    several = () if there is None or not there.other_addresses else there.addresses
+    return tuple(endpoints.failing(connection, partner.code, several))
 
 
 def _lane(partner: str, lane: Lane, now: float) -> LaneHealth:

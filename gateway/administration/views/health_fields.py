@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from gateway.administration.views.nodes import NodeView
 from gateway.administration.views.records import LaneAlarm, TransferView
 from gateway.domain.landing_quota import LandingUsage
+from gateway.ledger.queries.endpoints import FailingEndpoint
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Machine:
 @dataclass(frozen=True)
 class LaneHealth:
     """The lane to one partner: open, deferred, held, or stopped or suspended with the partner; how files travel, None of one that is
-    stopped.
+    stopped; of a partner with several servers those that fail.
     """
 
     partner: str
@@ -100,6 +101,7 @@ class LaneHealth:
     alarm: LaneAlarm | None = None
     link: str | None = None
     envelope: str | None = None
+    failing: tuple[FailingEndpoint, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -249,4 +251,6 @@ class Health:
     carried: tuple[CarriedHealth, ...] = ()
     unanswered: tuple[OverdueAnswers, ...] = ()
     nodes: tuple[NodeView, ...] = ()
+    lanes_late: tuple[str, ...] = ()
+    """Lanes that no node of the site has worked on for two leases and longer."""
     held_up: tuple[HeldUpRole, ...] = ()

@@ -8,12 +8,16 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.administration.views.health_fields import Health, LandingHealth, LastAudit
-from gateway.administration.views.words import bytes_of
+from gateway.administration.views.words import bytes_of, within
 from gateway.domain.identity import from_text
+from gateway.domain.ownership import SITE
 from gateway.ledger.queries.keys import OWN
 
 _AUDIT_SECONDS: Final = 3 * 86400.0
 """An audit is on record every night: one that is older than this does not run any more."""
+
+_ENDPOINT_SECONDS: Final = 900.0
+"""One of a partner's servers may be restarted without anybody being asked for."""
 
 _SHOWN: Final = 10
 """So many overdue enquiries are named one by one."""
@@ -35,6 +39,7 @@ class Topic(StrEnum):
     ENQUIRIES = "enquiries"
     BACK_OFFICE = "back office"
     AUDIT = "audit"
+    NODES = "nodes"
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,7 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[Need]:
         says = f"partner {code} is stopped in the gateway that runs, and its file is right by now"
         yield Need(Topic.MACHINE, says, ": `gateway reload`")
     yield from (Need(Topic.MACHINE, *each) for each in _missing_roles(health))
+    yield from _nodes(health)
     for held in health.held_up:
         since = f"for {held.seconds / 60:.0f} minutes"
         says = f"{held.role} has put off all work of its stage {held.stage} {since} [{held.code}]: its log says why"
@@ -84,6 +90,10 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[Need]:
             yield Need(Topic.HELD, says, f"; `gateway release {lane.partner}`")
         elif lane.alarm is not None:
             yield Need(Topic.PARTNER, lane.alarm.words, f"; `gateway partner test {lane.partner}`", lane.partner)
+        for server in lane.failing if lane.state == "open" else ():
+            if now - from_text(server.since) >= _ENDPOINT_SECONDS:
+                says = f"{lane.partner} is not reached at {server.address} since {server.since[:16]}Z: {within(server.reason)}"
+                yield Need(Topic.PARTNER, says, f"; `gateway partner test {lane.partner}`", lane.partner)
     for landing in health.landings:
         yield Need(Topic.LANDINGS, _landing(landing), "; docs/operators/limits-and-windows.md")
     if number := len(health.held):
@@ -121,6 +131,41 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[Need]:
         yield Need(Topic.MACHINE, says, f": `gateway notify test {channel}`")
     if health.disk.free_bytes < health.disk.needed_bytes:
         yield Need(Topic.MACHINE, "the disk is nearly full: nothing is taken in")
+
+
+def _nodes(health: Health) -> Iterator[Need]:
+    """What is the matter with the nodes of the site."""
+    for node in health.nodes:
+        if node.state == "gone":
+            console = ", and the console with it" if node.console else ""
+            says = f"node {node.name} is gone since {node.since[:16].replace('T', ' ')}{console}"
+            yield Need(
+                Topic.NODES, says, f": look at its machine; given up for good, `gateway nodes forget {node.name}`"
+            )
+    if SITE in health.lanes_late:
+        yield Need(
+            Topic.NODES,
+            "no node has the site's own work: no timer runs, and no decision is carried out",
+            ": `gateway nodes`",
+        )
+    if partners := [lane for lane in health.lanes_late if lane != SITE]:
+        named = ", ".join(partners[:_SHOWN]) + (f" and {len(partners) - _SHOWN} more" if len(partners) > _SHOWN else "")
+        yield Need(Topic.NODES, f"no node works with {named}", ": `gateway nodes`")
+    likenesses: dict[str | None, list[str]] = {}
+    for node in [each for each in health.nodes if each.state == "up" and each.likeness is not None]:
+        likenesses.setdefault(node.likeness, []).append(node.name)
+    if len(likenesses) > 1:
+        named = " and ".join(", ".join(names) for names in likenesses.values())
+        says = f"nodes have different partners' files or keys: {named}"
+        yield Need(
+            Topic.NODES,
+            says,
+            ": bring the changes of one to the others, docs/operators/nodes.md, and `gateway reload` there",
+        )
+    versions = sorted({node.version for node in health.nodes if node.state == "up"})
+    if len(versions) > 1:
+        says = f"nodes of this site run different versions: {', '.join(versions)}"
+        yield Need(Topic.NODES, says, ": bring all to the newest, docs/operators/upgrading.md")
 
 
 def _landing(landing: LandingHealth) -> str:

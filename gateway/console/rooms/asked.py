@@ -30,6 +30,7 @@ from gateway.errors import NotFound, RightMissing, UsageWrong
 from gateway.events import Event
 from gateway.ledger.queries.identities import find_transfer
 from gateway.ledger.store import Connection
+from gateway.settings.values import address_text
 
 _COLUMNS: Final = (
     Column("Asked"),
@@ -290,7 +291,8 @@ def _particulars(visit: Visit, act: Act, about: RequestView, *, whole: bool) -> 
     elif about.argument is not None:
         card = cards.card_of(about.argument)
         yield "Name", card.name
-        yield "Address", "none" if card.endpoint is None else f"{card.endpoint.host}:{card.endpoint.port}"
+        addresses = () if card.endpoint is None else card.endpoint.addresses
+        yield "Address", ", then ".join(address_text(*each) for each in addresses) or "none"
         yield "Card of", when(card.issued)
         yield "Fingerprint", cards.in_groups(card, whole=whole)
 

@@ -52,6 +52,7 @@ _LATELY: Final = frozenset(
         "retention",
         "documents",
         "batch",
+        "node",
     ]
 )
 """What happened to files and to the machine. Who signed in, looked or was checked is for who may audit."""
@@ -66,6 +67,7 @@ _PAGES: Final[Mapping[Topic, tuple[Right, str, str]]] = {
     Topic.AT_MACHINE: (Right.OVERVIEW, "/requests?state=asked", "Requests"),
     Topic.ENQUIRIES: (Right.LOOK, "/enquiries?outstanding=yes", "Enquiries"),
     Topic.BACK_OFFICE: (Right.LOOK, "/back-office", "Back office"),
+    Topic.NODES: (Right.OVERVIEW, "/nodes", "Nodes"),
     Topic.AUDIT: (Right.AUDIT, "/audit", "Audit"),
 }
 """Where the page about a need is, by what right, and its name."""
@@ -172,6 +174,10 @@ def _cards(found: Health, proposed: int) -> Iterator[Card]:
     yield Card("Delivered here", _sum(came, MOST_ARE_IN), "/transfers?direction=in&state=arrived")
     late = len(found.enquiries.overdue)
     yield Card("Enquiries overdue", late, "/enquiries", "warning" if late else "")
+    if found.nodes:
+        there = sum(node.state == "up" for node in found.nodes)
+        kind = "bad" if found.lanes_late else "warning" if there < len(found.nodes) else ""
+        yield Card("Nodes at work", there, "/nodes", kind, Right.OVERVIEW)
 
 
 def _of(counts: Mapping[str, Mapping[str, Mapping[str, int]]], kind: str, direction: Direction) -> Mapping[str, int]:

@@ -146,6 +146,8 @@ def _link(each: PartnerView) -> str:
         return ""
     where = each.endpoint or {}
     host = f" to {where['host']}:{where['port']}" if "host" in where and "port" in where else ""
+    if others := where.get("other_addresses"):
+        host += f", then {', '.join(others)}"
     return f"{each.link}{host}{'' if each.envelope == 'openpgp' else f', envelope {each.envelope}'}"
 
 

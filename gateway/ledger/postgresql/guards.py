@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from gateway.domain.ownership import AS_NODE, AS_SITE, OUTSIDE, SITE
 from gateway.ledger.chain import GENESIS, RESTORED
 from gateway.ledger.commitment import COLUMNS, KEY
+from gateway.ledger.integrity import LEAST_PROGRAM
 from gateway.ledger.postgresql.errors import FENCED
 from gateway.ledger.tables import METADATA
 
@@ -29,6 +30,12 @@ INSERT INTO chain_head (sequence, sha256)
     SELECT coalesce(max(sequence), 0), coalesce((SELECT sha256 FROM events ORDER BY sequence DESC LIMIT 1), '{GENESIS}') FROM events
     ON CONFLICT DO NOTHING;
 """
+
+_LEAST: Final = f"""
+CREATE TABLE IF NOT EXISTS least_program (one smallint PRIMARY KEY DEFAULT 1 CHECK (one = 1), schema text COLLATE "C" NOT NULL);
+INSERT INTO least_program (schema) VALUES ('{LEAST_PROGRAM}') ON CONFLICT (one) DO UPDATE SET schema = excluded.schema;
+"""
+"""Which programs may go on while the site is upgraded node by node: an older one cannot know it otherwise."""
 
 _CHAIN: Final = f"""
 CREATE OR REPLACE FUNCTION chain_goes_on() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -121,8 +128,10 @@ def unmake(connection: Connection) -> None:
 
 
 def make(connection: Connection) -> None:
-    """Make the head's row and the triggers, or bring them to this version."""
-    connection.exec_driver_sql(_HEAD + _CHAIN + "".join(map(_noting, KEY)) + _FENCE + "".join(map(_fencing, _FENCED)))
+    """Make the head's row, the word about older programs and the triggers, or bring them to this version."""
+    connection.exec_driver_sql(
+        _HEAD + _LEAST + _CHAIN + "".join(map(_noting, KEY)) + _FENCE + "".join(map(_fencing, _FENCED))
+    )
 
 
 def _noting(table: str) -> str:

@@ -49,6 +49,13 @@ def first_named(connection: Connection, names: Sequence[str], after: int) -> Cha
     return None if row is None else ChainEntry(*row)
 
 
+def last_named(connection: Connection, names: Sequence[str], subjects: Sequence[str], most: int) -> list[ChainEntry]:
+    """The last events of these names about these subjects, at most so many, the newest first."""
+    query = select(EVENTS).where(EVENTS.c.subject.in_(subjects), EVENTS.c.event.in_(names))
+    query = query.order_by(EVENTS.c.sequence.desc()).limit(most)
+    return [ChainEntry(*row) for row in connection.execute(query)]
+
+
 def last_before(connection: Connection, at: str) -> int:
     """The number of the last event from before a moment (RFC 3339); 0 where there is none.
 

@@ -32,6 +32,7 @@ from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.store import Connection, Transaction
 from gateway.ledger.units import TABLE_OF
 from gateway.stages import stuck_lanes
+from gateway.stages.answering_endpoints import Answering, note_answering
 from gateway.stages.attempts import consignment_of
 from gateway.stages.clock_guard import receipt_wait
 from gateway.stages.context import StageContext, Step
@@ -55,7 +56,13 @@ class Send:
 
     name = "send"
 
-    def __init__(self, context: StageContext, transports: Mapping[str, Transport], wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        context: StageContext,
+        transports: Mapping[str, Transport],
+        wake: Callable[[], None],
+        answering: queue.SimpleQueue[Answering] | None = None,
+    ) -> None:
         self._context = context
         self._transports = transports
         self._wake = wake
@@ -70,6 +77,8 @@ class Send:
         )
         self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
         self._uncommitted: list[Result] = []
+        self._answering = answering or queue.SimpleQueue()
+        self._unnoted: list[Answering] = []
         self._busy: dict[SizeLane, Future[None]] = {}
         self._begun: dict[SizeLane, int] = {}  # by lane, the epoch in which its work began
         self._collect_due = {
@@ -79,6 +88,7 @@ class Send:
         }
 
     def step(self) -> Step:
+        self._note_answering()
         done = self._commit_results()
         now = self._context.clock()
         with self._context.ledger.read() as connection:
@@ -196,6 +206,15 @@ class Send:
     def _may_collect(self, lane: SizeLane, now: float) -> bool:
         due = self._collect_due.get(lane)
         return due is not None and is_due(due, now, self._context.settings.link.collect_seconds)
+
+    def _note_answering(self) -> None:
+        """Record which servers of partners with several fail and work. Where the ledger fails, that is kept for the next step."""
+        self._unnoted += [self._answering.get() for _ in range(self._answering.qsize())]
+        if self._unnoted:
+            with self._context.ledger.write() as transaction:
+                for found in self._unnoted:
+                    note_answering(transaction, found)
+            self._unnoted.clear()
 
     def _commit_results(self) -> int:
         """Record what the lanes did. Where the ledger fails, the results are kept for the next step."""

@@ -83,8 +83,8 @@ class Payloads:
         done = self._answer()
         self._renew(now)
         with context.ledger.read() as connection:
-            waiting = requests.waiting(connection, [Act.SEND])
-            oldest = requests.oldest_of_each(connection, BESIDE)
+            waiting = requests.waiting_at(connection, [Act.SEND], context.node)
+            oldest = requests.oldest_of_each(connection, BESIDE, context.node)
         free = [request for request in waiting if requests.is_free(request, self._owner, now)][:1]
         for request in free:
             self._take_in(request)

@@ -101,7 +101,7 @@ class Proofs:
         """Begin what waits: of each act that takes a process, one; how many requests that were."""
         context, begun = self._context, 0
         with context.ledger.read() as connection:
-            waiting = requests.waiting(connection, PROVING)
+            waiting = requests.waiting_at(connection, PROVING, context.node)
         for request in waiting:
             if request.act in self._works or not requests.is_free(request, self._owner, now):
                 continue

@@ -88,7 +88,7 @@ class MailSession:
         self.mailbox = Mailbox(route, timeout, note)
 
     @property
-    def authenticates(self) -> bool:
+    def trusts_names(self) -> bool:
         return False
 
     @property

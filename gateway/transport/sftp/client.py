@@ -130,7 +130,7 @@ class SftpSession:
         self.uploads = Uploads(channel, watch, proof, habits, self._quota, self._drop)
 
     @property
-    def authenticates(self) -> bool:
+    def trusts_names(self) -> bool:
         return True
 
     @property

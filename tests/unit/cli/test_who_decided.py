@@ -29,7 +29,7 @@ from gateway.settings.model import Partner
 from gateway.settings.rights import Difference
 from gateway.settings.write import write_partner
 from gateway.validation.sandbox.pool import Sandbox
-from tests.deciding import ASKED, COPIES, KEYS, LOOKS, MEDIA, RUNS, SITE
+from tests.deciding import ASKED, COPIES, KEYS, LOOKS, MEDIA, NODES, RUNS, SITE
 from tests.fakes.keybox import write_keybox
 from tests.fakes.older_ledger import at_version
 from tests.fakes.two_ledgers import ActualReaders, Bench, Pair, two_ledgers
@@ -89,7 +89,7 @@ def leaves(command: click.Command, words: tuple[str, ...], ctx: click.Context) -
 
 def test_every_command_is_known_to_decide_or_to_look() -> None:
     found = set(leaves(gateway, (), click.Context(gateway)))
-    sorts = [set(SITE), set(KEYS), set(COPIES), set(MEDIA), set(ASKED), LOOKS, RUNS]
+    sorts = [set(SITE), set(KEYS), set(COPIES), set(MEDIA), set(ASKED), set(NODES), LOOKS, RUNS]
     assert found == set().union(*sorts)
     assert sum(map(len, sorts)) == len(found)
 

@@ -253,7 +253,8 @@ def test_a_node_that_renewed_meanwhile_keeps_its_lanes(site: Site) -> None:
     site.beat("b")
     seen = site.read()
     with site.ledger.beside_chain() as connection:
-        assert nodes.renew(connection, "a", 1) == 2
+        was = seen.nodes["a"].incarnation
+        assert nodes.renew(connection, "a", was) == was + 1
     with site.ledger.write() as transaction:
         nodes.apply(transaction, "b", seen, Moves(take=(SITE, *PARTNERS)))
     assert site.read().lanes == seen.lanes
@@ -304,7 +305,7 @@ def test_what_stages_are_told(site: Site) -> None:
     lanes.look()
     assert {partner for partner in PARTNERS if lanes.has_kept(partner, begun)} == leads["a"] - {SITE}
     assert lanes.may_begin("admit")
-    assert ledger.fence == Fence("a", 1, lanes.newest, AS_NODE)
+    assert ledger.fence == site.fence("a", AS_NODE)
     site.pass_time(LEASE + 1)
     lanes.look()
     assert lanes.elsewhere == {*PARTNERS}

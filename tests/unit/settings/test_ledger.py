@@ -21,6 +21,8 @@ from gateway.settings.ledger import LedgerSettings
         ("postgresql:///ledger?host=db.example.org&port=6000", {6000}),
         ("postgresql:///ledger?host=/run/postgresql,db.example.org", {5432}),
         ("postgresql:///ledger?service=gateway", {5432}),
+        ("postgresql:///ledger?host=one,two&port=6000,6001&target_session_attrs=read-write", {6000, 6001}),
+        ("postgresql://one:6000,two/ledger?target_session_attrs=read-write", {6000, 5432}),
     ],
 )
 def test_whether_it_takes_the_network_and_which_ports(url: str, ports: set[int]) -> None:

@@ -33,7 +33,7 @@ class Mailbox:
     mails: list[tuple[str, bytes | None]] = field(default_factory=list)
     most: int = 100
     sent: list[str] = field(default_factory=list)
-    authenticates: bool = False
+    trusts_names: bool = False
     alive: bool = True
 
     def connect(self) -> Mailbox:

@@ -54,8 +54,8 @@ class _Noting:
     sent: list[str]
 
     @property
-    def authenticates(self) -> bool:
-        return self.session.authenticates
+    def trusts_names(self) -> bool:
+        return self.session.trusts_names
 
     @property
     def alive(self) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from gateway.administration.requests.asking import answer, ask
 from gateway.domain.decision import Decision
@@ -22,6 +23,7 @@ from gateway.ledger.queries.quarantine import quarantined
 from gateway.ledger.queries.waiting import due_now
 from gateway.ledger.requests import LEASE_SECONDS, Refused
 from gateway.ledger.store import Ledger, Transaction
+from gateway.ledger.tables import REQUESTS
 from gateway.ledger.units import Request
 from gateway.stages import decisions, request_answers
 from gateway.stages.context import StageContext
@@ -314,6 +316,21 @@ def test_what_is_asked_waits_with_its_reason_masked(dwp: Bench) -> None:
     assert waiting.reason == "[masked] has moved"
     with pytest.raises(NotFound):
         answer(dwp.settings, "0000")
+
+
+def test_what_waits_for_a_node_that_is_no_more_is_refused_with_a_clear_answer_by_one_stage(dwp: Bench) -> None:
+    """The site gave its nodes up: this gateway works alone again. What any node could have answered is carried out as ever."""
+    transfer = dwp.submit("a.xml", b"claim a")
+    there, anybody = asked(dwp, Act.OPEN, transfer), asked(dwp, Act.HOLD, transfer)
+    with dwp.ledger.write() as transaction:
+        transaction.connection.execute(update(REQUESTS).where(REQUESTS.c.id == there).values(node="north-1"))
+    Requests(dwp.context, "vault-requests", VAULT_ACTS).step()
+    assert request(dwp, there).state is RequestState.ASKED
+    stage(dwp).step()
+    found = request(dwp, there)
+    assert (found.state, found.code) == (RequestState.REFUSED, "node-gone")
+    assert "at the node north-1, which is gone" in (found.refusal or "")
+    assert request(dwp, anybody).state is RequestState.DONE
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ FEW: Final = {
     "event",
     "flow",
     "kind",
+    "node",
     "partner",
     "role",
     "site",

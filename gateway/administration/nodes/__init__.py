@@ -1,0 +1,1 @@
+"""Several machines for one site: what they share, and how another one becomes a node."""

@@ -1,0 +1,104 @@
+"""What a person decides about the nodes of a site: to give one up for good, and which of them serves the console.
+
+Raises UsageWrong where the gateway works alone, NotFound for a node that nobody knows, NodeThere for one that is not gone, NotPermitted, and what the
+ledger raises.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from gateway.administration.requests.actors import stage_context
+from gateway.domain.decision import Decision
+from gateway.domain.identity import to_text
+from gateway.domain.ownership import SITE, living
+from gateway.errors import LaneLost, NodeThere, NotFound, UsageWrong
+from gateway.events import Event
+from gateway.ledger import nodes, requests
+from gateway.ledger.store import Connection
+from gateway.logs import Logger
+from gateway.settings.model import Settings
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """A node that was given up, or would be: the contract of `nodes forget --json`. `lanes` are those that it still had, `requests` how many
+    waited for it, which are refused; `console` whether it was the one that served the console.
+    """
+
+    node: str
+    seen: str
+    version: str
+    lanes: tuple[str, ...]
+    requests: int
+    console: bool
+
+
+@dataclass(frozen=True)
+class ConsoleMoved:
+    """Which node serves the console from now on, and which did before, None where none did: the contract of `nodes take-console --json`."""
+
+    node: str
+    before: str | None
+
+
+def forget(settings: Settings, log: Logger, name: str, decision: Decision, *, dry_run: bool = False) -> Forgotten:
+    """Take a node that is gone for good off the list. What only its own directories have, nobody works on any more."""
+    _require_nodes(settings)
+    with stage_context(settings, log) as context:
+        if dry_run:
+            with context.ledger.read() as connection:
+                return _about(connection, name)
+        with context.ledger.write() as transaction:
+            found = _about(transaction.connection, name)
+            if not nodes.forget(transaction.connection, name):
+                raise NodeThere(f"Node {name} has just come back.")
+            told: dict[str, Any] = {"lanes": [*found.lanes], "count": len(found.lanes), "dropped": found.requests}
+            transaction.record(Event.NODE_FORGOTTEN, nodes.KIND, name, **told, **decision.detail)
+    return found
+
+
+def take_console(settings: Settings, log: Logger, decision: Decision) -> ConsoleMoved:
+    """Have this node serve the console; the one that did ends doing so within seconds. UsageWrong where this node does already."""
+    _require_nodes(settings)
+    me = settings.node
+    with stage_context(settings, log) as context, context.ledger.write() as transaction:
+        before = nodes.read(transaction.connection).console()
+        if before is not None and before.name == me.name:
+            raise UsageWrong(f"The console is served at this node, {me.name}, already.")
+        nodes.serve_console(transaction.connection, me.name, me.lease_seconds, version("gateway"))
+        was = None if before is None else before.name
+        transaction.record(Event.CONSOLE_MOVED, nodes.KIND, me.name, source=was, **decision.detail)
+    return ConsoleMoved(me.name, was)
+
+
+def site_elsewhere(settings: Settings, connection: Connection) -> str | None:
+    """The node that has the site's own work, where that is another one; None where it is this one, or the gateway works alone. LaneLost where no
+    node has it now.
+    """
+    if not settings.node.name:
+        return None
+    site = nodes.read(connection)
+    lane = site.lanes.get(SITE)
+    if lane is None or lane.node not in living(site.standing(), site.now):
+        raise LaneLost("no node has the site's own work now")
+    return None if lane.node == settings.node.name else lane.node
+
+
+def _about(connection: Connection, name: str) -> Forgotten:
+    site = nodes.read(connection)
+    row = site.nodes.get(name)
+    if row is None:
+        raise NotFound(f"There is no node {name[:40]!r}: `gateway nodes` lists those that there are.")
+    if name in living(site.standing(), site.now):
+        raise NodeThere(f"Node {name} is there: it was seen {site.now - row.seen:.0f} seconds ago.")
+    lanes = tuple(lane for lane, owner in site.lanes.items() if owner.node == name)
+    waiting = sum(request.node == name for request in requests.waiting(connection))
+    return Forgotten(name, to_text(row.seen), row.version, lanes, waiting, row.console is not None)
+
+
+def _require_nodes(settings: Settings) -> None:
+    if not settings.node.name:
+        raise UsageWrong("This gateway works alone: [node] name of gateway.toml is not set.")

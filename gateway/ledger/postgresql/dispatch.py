@@ -1,0 +1,96 @@
+"""Wake-ups to a site's other nodes: jobs of Procrastinate in the ledger's own database, deferred on the ledger's own connection.
+
+One job for each node and commit, and none for what this node works on itself. It has no lock of the engine's, so nothing collides; a
+savepoint keeps the ledger's transaction from whatever else may be wrong with the engine's tables. Those lie in a schema of their own,
+which no audit, copy or backup of the ledger looks into, since nothing in it has to last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy.exc import DBAPIError
+
+from gateway.errors import GatewayError
+from gateway.ledger.dispatch import Ring
+from gateway.ledger.postgresql.errors import translate
+
+if TYPE_CHECKING:
+    from gateway.ledger.store import Transaction
+
+SCHEMA: Final = "gateway_dispatch"
+TASK: Final = "look"
+
+Tell = Callable[[GatewayError | None], None]
+"""Called with what keeps wake-ups from coming or going, and with None when it is over."""
+
+_DEFER: Final = f"""
+SELECT {SCHEMA}.procrastinate_defer_jobs_v1(array_agg(
+    ROW(node, '{TASK}', 0, NULL, NULL, jsonb_build_object('lanes', lanes), NULL)::{SCHEMA}.procrastinate_job_to_defer_v1
+)) FROM (
+    SELECT node, jsonb_agg(partner ORDER BY partner) AS lanes FROM lane_owners JOIN nodes ON name = node
+    WHERE partner = ANY(%(lanes)s) AND node <> %(me)s AND seen + lease > extract(epoch FROM clock_timestamp()) GROUP BY node
+) AS woken HAVING count(*) > 0
+"""  # noqa: S608 - constants
+"""A node that is gone gets none: whoever takes its lanes over looks at them then, and so does the node when it comes back."""
+
+
+class Trouble:
+    """What keeps wake-ups from coming or going: each kind is told once, until it is over."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._code = ""
+
+    def note(self, error: GatewayError | None) -> None:
+        code = "" if error is None else error.code
+        if code != self._code:
+            self._tell(error)
+        self._code = code
+
+
+class AcrossNodes:
+    """Node `me` of a site, whose ledger is at `url`. `here` gives those of some lanes that this node works on, as far as it knows; without it the
+    database is asked each time. `ring` is for what other nodes wake this one for, and, with `rings_here`, for what is committed here.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        me: str,
+        ring: Ring,
+        *,
+        tell: Tell,
+        here: Callable[[], Collection[str]] = frozenset,
+        rings_here: bool = False,
+    ) -> None:
+        self._url = url
+        self._me = me
+        self._ring = ring
+        self._tell = tell
+        self._here = here
+        self._rings_here = rings_here
+        self._trouble = Trouble(tell)
+
+    def wake(self, transaction: Transaction, lanes: Collection[str]) -> None:
+        if self._rings_here:
+            transaction.afterwards.append(self._ring)
+        away = sorted(set(lanes).difference(self._here()))
+        if not away:
+            return
+        try:
+            with transaction.connection.begin_nested():
+                transaction.connection.exec_driver_sql(_DEFER, {"lanes": away, "me": self._me})
+        except DBAPIError as error:
+            if error.connection_invalidated or error.orig is None:
+                raise
+            self._trouble.note(translate(error.orig))
+        else:
+            self._trouble.note(None)
+
+    def listening(self) -> AbstractContextManager[None]:
+        from gateway.ledger.postgresql.listening import Listening  # noqa: PLC0415 - the engine, for whoever listens
+
+        return Listening(self._url, self._me, self._ring, self._tell)

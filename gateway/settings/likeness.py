@@ -1,0 +1,23 @@
+"""Whether two nodes of a site are configured alike in what is about partners: one word that is the same where that is. Pure; raises nothing."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import Final
+
+from gateway.settings.model import Settings
+
+_CHARACTERS: Final = 16
+
+
+def likeness(settings: Settings) -> str:
+    """16 hex digits for the site's code, its OpenPGP keys, each partner's file, and which have faults. Nothing in it differs from node to node by right."""
+    partners = {code: partner.model_dump(mode="json") for code, partner in settings.partners.items()}
+    stopped = {
+        code: [bool(each.faults), None if each.partner is None else each.partner.model_dump(mode="json")]
+        for code, each in settings.stopped.items()
+    }
+    keys = [settings.openpgp.fingerprint, settings.keys.old_openpgp]
+    said = json.dumps([settings.site.code, keys, partners, stopped], sort_keys=True)
+    return sha256(said.encode()).hexdigest()[:_CHARACTERS]

@@ -1,0 +1,31 @@
+"""Which servers of a partner with several answer, noted in the chain where it changes. Raises what the ledger raises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.errors import GatewayError
+from gateway.ledger.queries.endpoints import FAILED, KIND, RECOVERED, failing, subject_of
+from gateway.ledger.store import Transaction
+from gateway.logs import safe_text
+
+
+@dataclass(frozen=True)
+class Answering:
+    """One of a partner's servers (HOST:PORT) failed, or works, when it was tried."""
+
+    partner: str
+    address: str
+    error: GatewayError | None
+
+
+def note_answering(transaction: Transaction, found: Answering) -> None:
+    """Record what the chain does not say yet. It is asked, since a role that starts knows of no failure before."""
+    transaction.flush()
+    known = next(failing(transaction.connection, found.partner, [found.address]), None)
+    subject, error = subject_of(found.partner, found.address), found.error
+    if error is not None and (known is None or known.code != error.code):
+        reason = safe_text(error.reason)
+        transaction.record(FAILED, KIND, subject, found.partner, address=found.address, code=error.code, reason=reason)
+    elif error is None and known is not None:
+        transaction.record(RECOVERED, KIND, subject, found.partner, address=found.address)

@@ -1,0 +1,242 @@
+"""A site's files in a store that several nodes reach (`payloads.Payloads`): sealed there, plain in each node's own directories.
+
+A key is a file's path below the state and its digest, so a node that was fenced and wrote late wrote another object. What is read is compared with the digest
+that the ledger has, whoever wrote it: two objects that somebody swapped, or an older one, are found out. Local files are this node's copies: one
+that has other bytes than the row says is written anew.
+
+Raises DiskFull and DiskFailed for this machine's disk, StoreUnreachable and StoreFull for the store's, CustodyLost for altered bytes, ConfigurationInvalid for
+a key that is not the store's.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from gateway.errors import ConfigurationInvalid, CustodyLost
+from gateway.storage.digest import file_digest
+from gateway.storage.durable import DISK, Disk, discard, disk_error, make_directory, sync_directory, temporary_beside, write_all
+from gateway.storage.objects.contract import MARK, ObjectStore, Target
+from gateway.storage.payloads import IN_PLACE
+from gateway.storage.sealing import Sealing
+
+SEALED_AREAS: Final = ("sealed", "quarantine")
+"""Below these directories of the state lie OpenPGP messages, which a role sees that must see no plaintext: they have a key of their own."""
+
+_PART: Final = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~@+-]*")
+_CHECK: Final = "gateway-key"
+
+
+class SharedPayloads:
+    """The files of one site below `state`. `plain` and `sealed` give the two keys when they are first needed: not every role may read both."""
+
+    def __init__(
+        self,
+        state: Path,
+        objects: ObjectStore,
+        plain: Callable[[], Sealing],
+        sealed: Callable[[], Sealing],
+        disk: Disk = DISK,
+    ) -> None:
+        self._state, self._objects, self._disk = state, objects, disk
+        self._sources = {False: plain, True: sealed}
+        self._sealings: dict[bool, Sealing] = {}
+
+    def keep(self, files: Mapping[Path, str], lying: Mapping[Path, Path] = IN_PLACE) -> None:
+        if files:
+            self._objects.put_new(
+                {
+                    self._key(path, sha256): partial(self._seal, path, lying.get(path, path), sha256)
+                    for path, sha256 in files.items()
+                }
+            )
+
+    def fetch(self, path: Path, sha256: str) -> Path:
+        if _shows(path, sha256):
+            return path
+        key = self._key(path, sha256)
+        with self._objects.open(key) as found:
+            if found is None:
+                raise FileNotFoundError(path)
+            try:
+                make_directory(path.parent, 0o777, self._disk)
+                temporary, descriptor = self._reserve(path)
+                try:
+                    if not _shows(path, sha256):
+                        target = _Digested(descriptor, self._disk)
+                        self._sealing(path).open(found, target)
+                        if target.hexdigest() != sha256:
+                            raise CustodyLost("the store of [payloads] url shows another file than the ledger says")
+                        self._disk.fsync(descriptor)
+                        self._disk.rename(temporary, path)
+                        sync_directory(path.parent, self._disk)
+                        return path
+                except BaseException:
+                    discard(temporary, self._disk)
+                    raise
+                finally:
+                    os.close(descriptor)
+                discard(temporary, self._disk)
+            except OSError as error:
+                raise disk_error(error, "bringing a file from the store") from error
+        return path
+
+    def forget(self, path: Path, sha256: str) -> None:
+        self._objects.remove([self._key(path, sha256)])
+        try:
+            # A file of that name with other bytes may be another one, which has a row.
+            if _shows(path, sha256) or not any(self.names(path)):
+                self._disk.unlink(path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise disk_error(error, "removing a file that no row needs any more") from error
+
+    def names(self, root: Path) -> Iterator[tuple[Path, str]]:
+        named = self._sealing(root).named
+        found = (named(key) for key in self._objects.keys(str(self._relative(root))))
+        yield from sorted((self._state / path, sha256) for path, sha256 in filter(None, found))
+
+    def prepare(self, mark: bytes) -> None:
+        """Write the store's mark, and what shows that a node has the store's keys; again is the same."""
+        self._objects.put_new({MARK: lambda target: _write(target, mark)})
+        for sealed, source in self._sources.items():
+            sealing = source()
+            self._objects.put_new({_check_key(sealed): partial(_seal_bytes, sealing, mark)})
+            self._verify(sealed, sealing)
+
+    def verify(self) -> bytes:
+        """The store's mark. ConfigurationInvalid where it was made with other keys than are here."""
+        for sealed, source in self._sources.items():
+            self._verify(sealed, source())
+        with self._objects.open(MARK) as found:
+            return b"" if found is None else found.read()
+
+    # -- names and keys
+
+    def _key(self, path: Path, sha256: str) -> str:
+        relative = self._relative(path)
+        if not all(_PART.fullmatch(part) for part in relative.parts):
+            raise CustodyLost("a file below the state has a name that the store cannot have")
+        return self._sealing(path).key_of(relative, sha256)
+
+    def _relative(self, path: Path) -> PurePosixPath:
+        return PurePosixPath(path.relative_to(self._state))
+
+    def _sealing(self, path: Path) -> Sealing:
+        sealed = self._relative(path).parts[:1] in [(area,) for area in SEALED_AREAS]
+        if sealed not in self._sealings:
+            sealing = self._sources[sealed]()
+            self._verify(sealed, sealing)
+            self._sealings[sealed] = sealing
+        return self._sealings[sealed]
+
+    def _verify(self, sealed: bool, sealing: Sealing) -> None:
+        """With another key the store would look as though it had no file."""
+        with self._objects.open(_check_key(sealed)) as found:
+            try:
+                if found is None:
+                    raise CustodyLost
+                sealing.open(found, io.BytesIO())
+            except CustodyLost as error:
+                raise ConfigurationInvalid(
+                    "state/payload.key or state/payload-sealed.key is not the key that the store of [payloads] url was prepared with"
+                ) from error
+
+    # -- bytes
+
+    def _seal(self, path: Path, lying: Path, sha256: str, target: Target) -> None:
+        try:
+            descriptor = os.open(lying, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            with os.fdopen(descriptor, "rb") as file:
+                source = _DigestedSource(file)
+                self._sealing(path).seal(source, target)
+        except OSError as error:
+            raise disk_error(error, "reading a file for the store") from error
+        if source.hexdigest() != sha256:
+            raise CustodyLost("a file has other bytes than it had when it was taken")
+
+    def _reserve(self, path: Path) -> tuple[Path, int]:
+        """A temporary file beside the path, locked: two roles that bring the same file do not write into each other's."""
+        temporary = temporary_beside(path)
+        while True:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(temporary, flags, 0o660)  # what the umask leaves
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                if _is(temporary, descriptor):
+                    os.ftruncate(descriptor, 0)
+                    return temporary, descriptor
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)
+
+
+class _Digested:
+    """An open file that is written and digested."""
+
+    def __init__(self, descriptor: int, disk: Disk) -> None:
+        self._descriptor, self._disk, self._digest = descriptor, disk, hashlib.sha256()
+
+    def write(self, data: bytes, /) -> int:
+        write_all(self._descriptor, data, self._disk)
+        self._digest.update(data)
+        return len(data)
+
+    def flush(self) -> None:
+        return
+
+    def hexdigest(self) -> str:
+        return self._digest.hexdigest()
+
+
+class _DigestedSource:
+    """A file that is read and digested."""
+
+    def __init__(self, file: io.BufferedReader) -> None:
+        self._file, self._digest = file, hashlib.sha256()
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._file.read(size)
+        self._digest.update(data)
+        return data
+
+    def hexdigest(self) -> str:
+        return self._digest.hexdigest()
+
+
+def _shows(path: Path, sha256: str) -> bool:
+    """Whether that file lies there."""
+    try:
+        return file_digest(path) == sha256
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise disk_error(error, "reading a file that was brought from the store") from error
+
+
+def _is(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _check_key(sealed: bool) -> str:
+    return f"{_CHECK}-{'sealed' if sealed else 'plain'}"
+
+
+def _write(target: Target, content: bytes) -> None:
+    target.write(content)
+
+
+def _seal_bytes(sealing: Sealing, content: bytes, target: Target) -> None:
+    sealing.seal(io.BytesIO(content), target)
