@@ -75,7 +75,7 @@ from gateway.validation.factory import build
 from gateway.validation.sandbox.pool import Job, Sandbox
 from tests.fakes.keybox import write_keybox
 from tests.fakes.ledgers import Ledgers, kind, usual
-from tests.fakes.stores import VARIABLE, DirectoryStore
+from tests.fakes.stores import VARIABLE, SiteStore
 
 _TRIAGE_KEY = bytes(32)
 _LIMITS = Limits()
@@ -246,7 +246,7 @@ class Bench:
         counter = itertools.count(1)
         payloads: Payloads = OneMachine()
         if stored or os.environ.get(VARIABLE):
-            payloads = DirectoryStore(self.home.state, root / f"{code}.store")
+            payloads = SiteStore(self.home.state, root / f"{code}.store", code)
         self.context = StageContext(
             settings=self.settings,
             routes=flows,
