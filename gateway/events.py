@@ -63,6 +63,11 @@ class Event(StrEnum):
 
     SERVER_STARTED = "server.started", "info", "the SFTP server listens"
     SERVER_STOPPED = "server.stopped", "error", "the SFTP server ended by itself; it is started again"
+    SERVER_CLOSED = (
+        "server.closed",
+        "warning",
+        "the SFTP server rests: what came here would wait, and partners have other addresses",
+    )
     SERVER_LOGGED = "server.logged", "info", "what sshd says; strangers choose some of its words"
     LOGON_ACCEPTED = "logon.accepted", "info", "a partner logged in"
     LOGON_REFUSED = "logon.refused", "warning", "somebody was refused at the SFTP server"

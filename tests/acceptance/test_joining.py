@@ -51,7 +51,18 @@ def join(first: Site, path: Path, passphrase: str, *words: str, node: str = "nor
     home = Home(first.home.root.parent / node)
     secret = first.home.root.parent / "passphrase"
     secret.write_text(f"{passphrase}\n", encoding="ascii")
-    order: tuple[str | Path, ...] = ("--home", home.root, "nodes", "join", path, "--node", node, "--passphrase-file", secret, *words)
+    order: tuple[str | Path, ...] = (
+        "--home",
+        home.root,
+        "nodes",
+        "join",
+        path,
+        "--node",
+        node,
+        "--passphrase-file",
+        secret,
+        *words,
+    )
     done = command(*order, env=ENVIRONMENT)
     return done.returncode, done.stdout + done.stderr, home
 
