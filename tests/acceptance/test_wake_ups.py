@@ -78,9 +78,10 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
             dwp.edit_config(f"flows.{flow}", settle_seconds=0.1)
         there = owner_of(LA, NAMES)
         (here,) = set(NAMES) - {there}
-        sites = [dwp, _join(_made_first(dwp, here), there)]
+        other = _join(_made_first(dwp, here), there)
+        sites = (dwp, other)
         try:
-            made = Nodes(*sites, there, server)
+            made = Nodes(dwp, other, there, server)
             for site in sites:
                 site.start()
             wait_until(lambda: made.owner() == there, 60, "the lane's node")
