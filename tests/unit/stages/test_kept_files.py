@@ -23,6 +23,7 @@ from gateway.domain.requests import Act
 from gateway.domain.states import Direction, State
 from gateway.errors import FileInfected, StoreUnreachable
 from gateway.ledger.audit.files import check_files
+from gateway.ledger.dispatch import Dispatch
 from gateway.ledger.queries import fair_share, overview
 from gateway.ledger.queries.events import chain
 from gateway.ledger.queries.quarantine import quarantined
@@ -299,7 +300,10 @@ def test_what_lands_at_another_node_than_the_one_that_has_its_lane_is_recorded_t
             payloads=SiteStore(there.state, store.root, la.code),
         )
         first, second = Collect(landed_here, Renamed()), Collect(owner, Renamed())
+        woken: list[set[str]] = []
+        la.ledger.dispatch = cast("Dispatch", SimpleNamespace(wake=lambda _transaction, lanes: woken.append({*lanes})))
         first.step()
+        assert woken[0] == {"DWP"}, "whoever is to record it"
         with la.ledger.read() as connection:
             assert [row.code for row in quarantined(connection)] == ["landing-unexpected"] * 2
             assert fair_share.lanes(connection, Consignment, Direction.IN, State.LANDED) == []
