@@ -115,10 +115,10 @@ def test_one_node_serves_the_console_and_passwords_are_there_alone(two: Two) -> 
     assert "http" in here.gateway("people", "link", ALICE, *WHY).stdout
     status, said = refused(there, "people", "link", ALICE, *WHY)
     assert (status, "console-elsewhere" in said) == (69, True)
-    wait_until(lambda: "console.waits" in there.log.read_text(), 30, "the role that waits")
+    wait_until(lambda: "node.console-awaited" in there.log.read_text(), 30, "the role that waits")
     moved = json.loads(there.gateway("nodes", "take-console", *WHY, "--json").stdout)
     assert moved["before"] != moved["node"]
-    wait_until(lambda: "console.moved" in here.log.read_text(), 30, "the end of the old console")
+    wait_until(lambda: "node.console-moved" in here.log.read_text(), 30, "the end of the old console")
     assert "http" in there.gateway("people", "link", ALICE, *WHY).stdout
     status, said = refused(here, "people", "link", ALICE, *WHY)
     assert (status, "console-elsewhere" in said) == (69, True)
