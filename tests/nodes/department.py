@@ -163,6 +163,9 @@ class Department:
         self.shared.mkdir()
         (self.root / "mounts").mkdir()
         self.store.mkdir(mode=0o700)
+        for node in self.nodes:
+            # On one machine what is shared is no mount that could be away at one node alone; so each has a way of its own there.
+            node.mount.symlink_to(self.root)
         first, *others = self.nodes
         configured(first.home, self._tables(first))
         _gateway(first, "nodes", "store")
@@ -175,8 +178,6 @@ class Department:
             _gateway(node, "nodes", "join", package, "--node", node.name, *where)
             configured(node.home, self._tables(node))
         for node in self.nodes:
-            # On one machine what is shared is no mount that could be away at one node alone; so each has a way of its own there.
-            node.mount.symlink_to(self.root)
             for path in shared_directories(node.home):
                 path.unlink()
                 path.symlink_to(node.mount / self.shared.name / path.name)
