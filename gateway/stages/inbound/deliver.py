@@ -118,13 +118,14 @@ class Deliver:
         names = self._names(good, facts)
         papers = self._papers(good, listed_rows, judged)
         placements = self._placements(good, names)
+        lost: frozenset[int] = frozenset()
         if reports:
             placements |= self._place({key: placements[key] for key in names if key in reports})
             # Before publication: once the file has gone, nobody reads it again, and its name may not be chosen anew.
             with context.ledger.write() as transaction:
                 # What a person has returned meanwhile is not published.
                 unpublished = [row for row in good if row.key in reports]
-                lost = reports.keys() - self._still_opened(transaction, unpublished)
+                lost = frozenset(reports.keys() - self._still_opened(transaction, unpublished))
                 good, listed_rows = ([row for row in each if row.key not in lost] for each in (good, listed_rows))
                 names = {key: name for key, name in names.items() if key not in lost}
                 transaction.note_facts({key: facts[key] for key in reports if key not in lost})
@@ -155,7 +156,7 @@ class Deliver:
             for consignment in consignments.completed(transaction.connection, BATCH, context.elsewhere):
                 self._complete(transaction, consignment)
         self._inspection.moved()
-        self._has_leftovers = False
+        self._has_leftovers = context.node is not None and bool(lost)
         return Step(done=len(verdicts) + len(complete), due=context.clock() + _OPENED_AGAIN if lacking else None)
 
     def close(self) -> None:
