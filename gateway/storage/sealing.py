@@ -61,7 +61,9 @@ class Sealing:
             except (pyrage.DecryptError, OSError) as error:
                 if read.error or written.error:
                     raise read.error or written.error or error from None
-                raise CustodyLost("a file in the store of [payloads] url was altered, or sealed with another key") from None
+                raise CustodyLost(
+                    "a file in the store of [payloads] url was altered, or sealed with another key"
+                ) from None
 
     def key_of(self, path: PurePosixPath, sha256: str) -> str:
         """The store's key of a file: its path below the state, and its sealed digest."""

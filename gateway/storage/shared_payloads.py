@@ -22,7 +22,16 @@ from typing import Final
 
 from gateway.errors import ConfigurationInvalid, CustodyLost
 from gateway.storage.digest import file_digest
-from gateway.storage.durable import DISK, Disk, discard, disk_error, make_directory, sync_directory, temporary_beside, write_all
+from gateway.storage.durable import (
+    DISK,
+    Disk,
+    discard,
+    disk_error,
+    make_directory,
+    sync_directory,
+    temporary_beside,
+    write_all,
+)
 from gateway.storage.objects.contract import MARK, ObjectStore, Target
 from gateway.storage.payloads import IN_PLACE
 from gateway.storage.sealing import Sealing

@@ -97,9 +97,7 @@ class DirectoryStore:
         try:
             yield from self._below(root)
             if prefix and not root.is_dir():
-                yield from (
-                    key for key in self._below(root.parent, deep=False) if key.rpartition("/")[0] == prefix
-                )
+                yield from (key for key in self._below(root.parent, deep=False) if key.rpartition("/")[0] == prefix)
         except OSError as error:
             raise _away(error) from error
 
