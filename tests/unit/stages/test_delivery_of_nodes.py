@@ -31,7 +31,7 @@ from gateway.stages.inbound.open import Open
 from gateway.stages.node_lanes import NodeLanes
 from gateway.stages.timers.local_copies import AWAY, LocalCopies
 from gateway.storage.durable import Disk
-from tests.fakes.stores import DirectoryStore
+from tests.fakes.stores import SiteStore
 from tests.fakes.two_ledgers import PRETENDED, Bench, Pair, PretendedPgp, two_ledgers
 
 FILES = {"a.xml": b"claim one", "b.xml": b"claim two", "c.xml": b"claim three"}
@@ -89,13 +89,13 @@ class Node:
         shutil.rmtree(self.home.inbound)
         self.home.inbound.symlink_to(bench.home.inbound)
         store = bench.context.payloads
-        assert isinstance(store, DirectoryStore)
+        assert isinstance(store, SiteStore)
         self.ledger = Fenced(bench.ledger)
         self.context: StageContext = replace(
             bench.context,
             settings=replace(bench.settings, home=self.home, node=NodeSettings(name=name)),
             ledger=cast("Ledger", self.ledger),
-            payloads=DirectoryStore(self.home.state, store.root),
+            payloads=SiteStore(self.home.state, store.root, bench.code),
         )
         self.open = Open(self.context, PretendedPgp(bench.code), partial(assembly._unpack, 10**9))
         self.deliver = Deliver(self.context, PRETENDED)
