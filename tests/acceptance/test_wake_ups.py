@@ -84,7 +84,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
         (here,) = set(NAMES) - {there}
         sites = [_node(dwp, name) for name in (here, there)]
         try:
-            made = Nodes(*sites, server)
+            made = Nodes(sites[0], sites[1], server)
             for site in sites:
                 site.start()
             wait_until(lambda: made.owner() == there, 60, "the lane's node")
