@@ -21,7 +21,6 @@ from gateway.administration.nodes.sharing import shared_directories
 from gateway.administration.site.creation import SiteSpec, create_site
 from gateway.demo.sites import free_ports
 from gateway.settings.home import Home
-from gateway.settings.model import GatewayFile
 from tests.nodes.authorities import DWP, configured
 from tests.nodes.database import Database
 
@@ -163,6 +162,9 @@ class Department:
         self.shared.mkdir()
         (self.root / "mounts").mkdir()
         self.store.mkdir(mode=0o700)
+        for node in self.nodes:
+            # On one machine what is shared is no mount that could be away at one node alone; so each has a way of its own there.
+            node.mount.symlink_to(self.root)
         first, *others = self.nodes
         configured(first.home, self._tables(first))
         _gateway(first, "nodes", "store")
@@ -175,8 +177,6 @@ class Department:
             _gateway(node, "nodes", "join", package, "--node", node.name, *where)
             configured(node.home, self._tables(node))
         for node in self.nodes:
-            # On one machine what is shared is no mount that could be away at one node alone; so each has a way of its own there.
-            node.mount.symlink_to(self.root)
             for path in shared_directories(node.home):
                 path.unlink()
                 path.symlink_to(node.mount / self.shared.name / path.name)
@@ -189,8 +189,7 @@ class Department:
             "link": {"retry_base_seconds": 0.2, "retry_cap_seconds": 2.0},
             "daemon": {"rescan_seconds": 1.0, "workers": 1},
         }
-        if "payloads" in GatewayFile.model_fields:
-            tables["payloads"] = {"url": f"file://{node.mount}/store"}
+        tables["payloads"] = {"url": f"file://{node.mount}/store"}
         return tables
 
     def start(self) -> None:
