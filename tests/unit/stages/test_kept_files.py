@@ -36,7 +36,7 @@ from gateway.spool.exception_lists import ExceptionLists, Listed, ListKey
 from gateway.spool.intake import Intake
 from gateway.spool.set_aside import SetAside
 from gateway.spool.stability import Stability
-from gateway.stages import statements
+from gateway.stages import showing, statements
 from gateway.stages.admission import submitted_copies
 from gateway.stages.arrivals import ARRIVALS
 from gateway.stages.context import Stage, Step
@@ -393,3 +393,12 @@ def test_list_of_exceptions_is_found_by_its_name_and_goes_with_its_row(tmp_path:
         lists.forget(key)
         assert lists.read(key) is None
         assert list(lists.kept()) == [other]
+
+
+def test_what_is_to_be_looked_at_is_brought_first(tmp_path: Path) -> None:
+    with two_ledgers(tmp_path, stored=True) as pair:
+        context = pair.dwp.context
+        identity = pair.dwp.submit("a.xml", b"claim")
+        vanish(pair.dwp)
+        row, _ = showing.asked_for(context, identity)
+        assert showing._payload(context, row, tmp_path / "copy").read_bytes() == b"claim"
