@@ -146,6 +146,8 @@ class Department:
     def __init__(self, root: Path, database: Database, names: Sequence[str] = NAMES, *, clocks_apart: bool) -> None:
         self.root, self.database = root, database
         root.mkdir()
+        self.tables: dict[str, dict[str, object]] = {}
+        """Settings that all nodes have besides."""
         self.shared, self.store = root / "shared", root / "store"
         ports = free_ports(len(names))
         aheads = [120.0 * number if clocks_apart else 0.0 for number in range(len(names))]
@@ -192,7 +194,7 @@ class Department:
         }
         if "payloads" in GatewayFile.model_fields:
             tables["payloads"] = {"url": f"file://{node.mount}/store"}
-        return tables
+        return tables | self.tables
 
     def start(self) -> None:
         for node in self.nodes:
