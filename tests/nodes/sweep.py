@@ -22,7 +22,7 @@ from typing import Final
 from gateway.domain.ownership import SITE
 from tests.nodes.authorities import introduce_all, make_authorities
 from tests.nodes.database import Database, database
-from tests.nodes.department import NAMES, Department, Node, owners, wait_until
+from tests.nodes.department import LEASE, NAMES, Department, Node, owners, wait_until
 from tests.nodes.traffic import File, Traffic
 
 PATIENCE: Final = 60.0
@@ -81,10 +81,11 @@ class Sweep:
             say(_line(self.tried[-1]))
 
     def _during(self, fault: str, node: Node, lasting: float = 0.0) -> None:
-        """The others take the node's lanes, and files go through."""
+        """The others take the node's lanes, and files go through. Until the node counts as gone, partners may still leave files there, which wait."""
         began = time.monotonic()
         others = [each for each in self.department.nodes if each is not node]
         lanes = self._lanes_have_nodes(node.name)
+        time.sleep(max(0.0, began + LEASE - time.monotonic()))
         wave = self.traffic.wave(12, 6, others, past=node)
         self.tried.append(Tried(fault, node.name, lanes, self._receipted(wave, fault), 0.0))
         time.sleep(max(0.0, began + lasting - time.monotonic()))
