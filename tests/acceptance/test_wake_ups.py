@@ -75,6 +75,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
     with running() as server, copied_pair(created_pair(), root) as (dwp, _):
         dwp.gateway("ledger", "copy", "--to", server.url)
         dwp.edit_config("ledger", url=server.url)
+        dwp.share_files(root / "store")
         dwp.edit_config("node", lease_seconds=LEASE, heartbeat_seconds=0.5)
         dwp.edit_config("daemon", rescan_seconds=RESCAN, workers=1)
         for flow in ("claim", "laid", "extract"):
@@ -82,10 +83,6 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
         there = owner_of(LA, NAMES)
         (here,) = set(NAMES) - {there}
         sites = [_node(dwp, name) for name in (here, there)]
-        # Files that both nodes need lie in one place, as a store gives it to them.
-        custody = sites[1].home.custody
-        shutil.rmtree(custody)
-        custody.symlink_to(sites[0].home.custody)
         try:
             made = Nodes(*sites, server)
             for site in sites:
