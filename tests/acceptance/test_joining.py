@@ -30,6 +30,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with server() as url, copied_pair(created_pair(), tmp_path_factory.mktemp("joining")) as (dwp, la):
         dwp.gateway("ledger", "copy", "--to", url)
         dwp.edit_config("ledger", url=url)
+        dwp.share_files(dwp.home.root.parent / "store")
         dwp.edit_config("node", name="north-1", lease_seconds=3, heartbeat_seconds=0.5)
         (dwp.home.root.parent / "shared").mkdir()
         dwp.gateway("nodes", "share", dwp.home.root.parent / "shared")

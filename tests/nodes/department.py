@@ -21,7 +21,6 @@ from gateway.administration.nodes.sharing import shared_directories
 from gateway.administration.site.creation import SiteSpec, create_site
 from gateway.demo.sites import free_ports
 from gateway.settings.home import Home
-from gateway.settings.model import GatewayFile
 from tests.nodes.authorities import DWP, configured
 from tests.nodes.database import Database
 
@@ -192,8 +191,7 @@ class Department:
             "link": {"retry_base_seconds": 0.2, "retry_cap_seconds": 2.0},
             "daemon": {"rescan_seconds": 1.0, "workers": 1},
         }
-        if "payloads" in GatewayFile.model_fields:
-            tables["payloads"] = {"url": f"file://{node.mount}/store"}
+        tables["payloads"] = {"url": f"file://{node.mount}/store"}
         return tables | self.tables
 
     def start(self) -> None:
