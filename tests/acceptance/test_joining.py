@@ -106,7 +106,14 @@ def test_a_package_holds_configuration_and_secrets_and_nothing_that_was_exchange
     assert names[0] == MANIFEST
     tops = {"/".join(Path(name).parts[:2]) for name in names[1:]}
     keys = {"state/keyrings", "state/ssh", "state/console"}
-    assert tops <= keys | {"config/gateway.toml", "config/partners.d", "state/triage", "state/payload.key", "state/payload-sealed.key", "state/payloads"}
+    assert tops <= keys | {
+        "config/gateway.toml",
+        "config/partners.d",
+        "state/triage",
+        "state/payload.key",
+        "state/payload-sealed.key",
+        "state/payloads",
+    }
     assert tops >= keys | {"config/gateway.toml", "config/partners.d"}
     assert [name for name in names if "console" in name] == ["state/console/identity-provider.secret"]
     name, text = claim(1)
