@@ -33,7 +33,7 @@ def measured(count: int, partners: int, files: int, latency: float) -> tuple[flo
             [sys.executable, "-S", str(_DELAY), str(server.port), str(latency)], stdout=subprocess.PIPE
         )
         assert line.stdout is not None
-        department = Department(root / "department", servers, NAMES[:count], clocks_apart=False)
+        department = Department(root / "department", servers, NAMES[:count])
         introduce_all(department.first, authorities, server, department.ports, int(line.stdout.readline()))
         department.tables = {"limits": {"consignment_files": 1}}
         department.share()

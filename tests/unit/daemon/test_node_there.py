@@ -55,7 +55,7 @@ def test_the_server_of_a_node_that_is_away_rests(
     monkeypatch.setattr(server, "start", start)
     monkeypatch.setattr(server, "_look_at_landings", lambda: None)
     start()
-    for passed, seen in ((5.0, False), (2.0, False), (100.0, False), (0.0, True), (5.0, False), (2.0, False)):
+    for passed, seen in ((5.0, False), (4.0, False), (2.0, False), (0.0, True), (5.0, False), (2.0, False)):
         now[0] += passed
         if seen:
             node_there.note(tmp_path, now[0])
