@@ -13,6 +13,8 @@ seconds since 1970 (UTC), sizes are bytes, digests are SHA-256 in hexadecimal. W
 - `created`, `updated`: when the row was made, and when it was moved last.
 - `salt`: what keeps the digest of its personal columns from being guessed (`ledger.commitment`).
 - `kind`: what the chain calls such a unit.
+
+Long because each column says what it means.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import time
@@ -12,7 +13,15 @@ from typing import Any, Final
 
 import pytest
 
+from gateway.administration.access import writing
+from gateway.administration.requests.asking import answer, ask
+from gateway.administration.site.settings import load
+from gateway.domain.requests import Act, RequestState
+from gateway.ledger.queries.verifications import SUBJECT
+from gateway.ledger.units import Request
+from gateway.logs import configure
 from gateway.settings.home import Home
+from gateway.settings.model import Settings
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.forked import command
 from tests.acceptance.sites import ENVIRONMENT, Site, created_pair, free_port, wait_until
@@ -20,6 +29,7 @@ from tests.fakes.postgresql import server
 
 WHY: Final = ("--reason", "because of the test")
 ALICE: Final = "hb1042"
+AUDITOR: Final = "hb2042"
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,9 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
     with server() as url, copied_pair(created_pair(), where) as (north, la):
         north.gateway("ledger", "copy", "--to", url)
         north.edit_config("ledger", url=url)
+        (where / "store").mkdir()
+        north.edit_config("payloads", url=f"file://{where / 'store'}")
+        north.gateway("nodes", "store")
         north.edit_config("node", name="north-1", lease_seconds=3, heartbeat_seconds=0.5)
         (north.home.root.parent / "shared").mkdir()
         north.gateway("nodes", "share", north.home.root.parent / "shared")
@@ -102,14 +115,46 @@ def test_one_node_serves_the_console_and_passwords_are_there_alone(two: Two) -> 
     assert "http" in here.gateway("people", "link", ALICE, *WHY).stdout
     status, said = refused(there, "people", "link", ALICE, *WHY)
     assert (status, "console-elsewhere" in said) == (69, True)
-    wait_until(lambda: "console.waits" in there.log.read_text(), 30, "the role that waits")
+    wait_until(lambda: "node.console-awaited" in there.log.read_text(), 30, "the role that waits")
     moved = json.loads(there.gateway("nodes", "take-console", *WHY, "--json").stdout)
     assert moved["before"] != moved["node"]
-    wait_until(lambda: "console.moved" in here.log.read_text(), 30, "the end of the old console")
+    wait_until(lambda: "node.console-moved" in here.log.read_text(), 30, "the end of the old console")
     assert "http" in there.gateway("people", "link", ALICE, *WHY).stdout
     status, said = refused(here, "people", "link", ALICE, *WHY)
     assert (status, "console-elsewhere" in said) == (69, True)
     assert refused(there, "nodes", "take-console", *WHY)[0] == 64
+
+
+def test_what_is_about_a_nodes_files_is_answered_there_and_by_nobody_else(two: Two) -> None:
+    two.north.gateway("people", "add", AUDITOR, "--name", "B", "--unit", "U", "--role", "auditor", *WHY)
+    for site, name in ((two.north, "north-1"), (two.south, "south-1")):
+        settings = load(site.home)
+        with writing(settings, configure("DWP", "console", stream=io.BytesIO()), "console") as ledger:
+            identity = ask(settings, ledger, Act.VERIFY, SUBJECT, AUDITOR, "looking whether all is well")
+        found = wait_until(lambda s=settings, i=identity: done(s, i), 60, "the answer")
+        assert (found.state, found.node) == (RequestState.DONE, name), found
+        other = two.south if site is two.north else two.north
+        assert identity in site.log.read_text()
+        assert identity not in other.log.read_text()
+
+
+def done(settings: Settings, identity: str) -> Request | None:
+    found = answer(settings, identity)
+    return None if found.state is RequestState.ASKED else found
+
+
+def test_a_copy_leaves_what_nodes_share_to_its_own_means_and_comes_back_as_one_gateway(
+    two: Two, tmp_path: Path
+) -> None:
+    taken = json.loads(two.south.gateway("backup", tmp_path / "copies", "--json").stdout)
+    assert (taken["stored"], taken["faults"]) == (True, [])
+    back = command("--home", tmp_path / "back", "restore", taken["path"], "--json", env=ENVIRONMENT)
+    assert back.returncode == 0, back.stderr
+    told = json.loads(back.stdout)
+    assert (told["stored"], told["alone"], told["head"]) == (True, True, taken["head"])
+    settings = load(Home(tmp_path / "back"))
+    assert (settings.ledger.url, settings.node.name) == ("", "")
+    assert settings.payloads.url
 
 
 def test_a_partner_is_suspended_at_every_node_wherever_that_is_said(two: Two) -> None:

@@ -62,7 +62,7 @@ from gateway.stages.inspection import (
 from gateway.stages.issued_receipts import add_answers, answer_of, issue
 from gateway.stages.scanning import Scanner, isolate, to_isolate
 from gateway.stages.triage import Judged, Triage
-from gateway.storage.durable import make_directory, write_new_file
+from gateway.storage.durable import DISK, Disk, make_directory, write_new_file
 from gateway.storage.payloads import KeptFile
 from gateway.validation.contract import Report
 from gateway.validation.sandbox.pool import Crash, Sandbox
@@ -79,8 +79,14 @@ class Deliver:
     name = "deliver"
 
     def __init__(
-        self, context: StageContext, sandbox: Sandbox, scanner: Scanner | None = None, key: bytes | None = None
+        self,
+        context: StageContext,
+        sandbox: Sandbox,
+        scanner: Scanner | None = None,
+        key: bytes | None = None,
+        disk: Disk = DISK,
     ) -> None:
+        self._disk = disk
         self._triage = Triage(context, key, Direction.IN)
         self._context = context
         self._inspection = Inspection(context, sandbox, scanner)
@@ -302,7 +308,7 @@ class Deliver:
         if (node := self._context.node) is None:
             return {}
         self._has_leftovers = True
-        return dict(zip(placements, place(list(placements.values()), node), strict=True))
+        return dict(zip(placements, place(list(placements.values()), node, self._disk), strict=True))
 
     def _publish(
         self, rows: list[Transfer], places: Mapping[int, Placement], papers: Mapping[int, Mapping[str, bytes]]
@@ -314,7 +320,7 @@ class Deliver:
             if row.key in papers and placement.source.exists():
                 beside = {placement.directory / f"{placement.name}{end}": text for end, text in papers[row.key].items()}
                 beforehand[row.key] = [path for path, content in beside.items() if _put(path, content)]
-        published = publish(placements)
+        published = publish(placements, self._disk)
         for row, placement, found in zip(rows, placements, published, strict=True):
             if row.key in papers and found.path.name != placement.name and found.moment is not Moment.COLLECTED:
                 # Somebody put another file there between the look and the rename: what lies beside it follows the file.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import unescape
 
 import pytest
 
@@ -72,7 +73,7 @@ def test_who_is_there_who_is_gone_and_what_moved(site: Program, monkeypatch: pyt
     monkeypatch.setattr(room, "listed", lambda *_arguments: VIEW)
     answer = visitor(site, "op1").get("/nodes")
     page = answer.body.decode()
-    said = words(answer)
+    said = unescape(words(answer))
     assert "no node has worked with E09000031, the site's own work" in said
     assert "The nodes run different versions" not in said  # the one that is gone does not count
     assert "The site's own work, the console" in said

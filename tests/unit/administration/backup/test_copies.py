@@ -214,7 +214,7 @@ def test_files_of_a_store_and_shared_directories_are_left_to_their_own_means_and
     dwp.home.inbound.rename(tmp_path / "shared" / "inbound")
     dwp.home.inbound.symlink_to(tmp_path / "shared" / "inbound")
     (tmp_path / "shared" / "inbound" / "of-all-nodes.xml").write_bytes(b"shared")
-    key = dwp.home.state / "payload.key"
+    key = dwp.home.payload_key
     key.write_bytes(b"k" * 32)
     monkeypatch.setattr(taking, "payloads_of", lambda _settings: Elsewhere())
     taken = taking.take(dwp.settings, tmp_path / "copies", lambda: dwp.now, lambda _what, _count: None)
