@@ -93,7 +93,7 @@ class NodesDemo:
     nodes: dict[str, DemoSite]
     authorities: list[DemoSite]
     shared: Path
-    _turn: int = field(default=0)
+    _dropped: dict[bytes, DemoSite] = field(default_factory=dict)
 
     @property
     def sites(self) -> list[DemoSite]:
@@ -110,11 +110,11 @@ class NodesDemo:
         self._until(lambda owners: {*self.nodes} <= {*owners.values()} or len(owners) > len(self.authorities))
 
     def somewhere(self, act: Act) -> DemoSite:
-        """Where a file is dropped: the Department's at its nodes in turn."""
+        """Where a file is dropped: the Department's at its nodes in turn, and the same bytes where they went before."""
         if act.sender != DWP:
             return next(site for site in self.authorities if site.code == act.sender)
-        self._turn += 1
-        return [*self.nodes.values()][self._turn % len(self.nodes)]
+        turn = len(self._dropped) % len(self.nodes)
+        return self._dropped.setdefault(act.sample.content, [*self.nodes.values()][turn])
 
     def owners(self) -> dict[str, str]:
         """Which node that is there works on which lane."""

@@ -34,7 +34,11 @@ class AccessKey(NamedTuple):
 
 def read_key(settings: Settings, path: Path) -> str:
     """The text of one of the two keys."""
-    return _text(settings, path, f"{path.name} is not in state: `gateway nodes store` makes it at the first node, `nodes join` brings it")
+    return _text(
+        settings,
+        path,
+        f"{path.name} is not in state: `gateway nodes store` makes it at the first node, `nodes join` brings it",
+    )
 
 
 def access_key(settings: Settings, secrets: Secrets, environment: Mapping[str, str]) -> AccessKey:
@@ -60,7 +64,9 @@ def _text(settings: Settings, path: Path, missing: str) -> str:
         is_ours = path.is_relative_to(settings.home.root)
         others = _OTHERS if settings.accounts.split else _OTHERS_AND_GROUP
         if is_ours and about.st_mode & others:
-            raise SecretExposed(f"{path.relative_to(settings.home.root)}: its mode is {stat.S_IMODE(about.st_mode):04o}")
+            raise SecretExposed(
+                f"{path.relative_to(settings.home.root)}: its mode is {stat.S_IMODE(about.st_mode):04o}"
+            )
         with path.open("rb") as file:
             return file.read(_LONGEST).decode("ascii")
     except FileNotFoundError as error:

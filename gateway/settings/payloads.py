@@ -11,14 +11,20 @@ from pydantic import AfterValidator, Field
 
 from gateway.settings.values import Table, check_host
 
-_S3: Final = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*)/?)?")
+_S3: Final = re.compile(
+    r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*)/?)?"
+)
 _FILE: Final = re.compile(r"file://(?P<path>/[^\x00-\x1f\x7f%?#]+)")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def _check_url(url: str) -> str:
     found = _FILE.fullmatch(url)
-    if url and not _S3.fullmatch(url) and (found is None or not {".", "..", ""}.isdisjoint(found["path"].rstrip("/").split("/")[1:])):
+    if (
+        url
+        and not _S3.fullmatch(url)
+        and (found is None or not {".", "..", ""}.isdisjoint(found["path"].rstrip("/").split("/")[1:]))
+    ):
         raise ValueError("no store that is known here")
     return url
 
@@ -28,7 +34,13 @@ def _check_endpoint(url: str) -> str:
     if not url:
         return url
     parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname or parts.path.strip("/") or parts.query or "@" in parts.netloc:
+    if (
+        parts.scheme not in ("https", "http")
+        or not parts.hostname
+        or parts.path.strip("/")
+        or parts.query
+        or "@" in parts.netloc
+    ):
         raise ValueError("no address of a server")
     check_host(parts.hostname)
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
@@ -42,7 +54,9 @@ class PayloadsSettings(Table):
     url: Annotated[
         str,
         AfterValidator(_check_url),
-        Field(max_length=500, description='"file:///DIRECTORY", "s3://BUCKET" or "s3://BUCKET/PREFIX", in quotes, or ""'),
+        Field(
+            max_length=500, description='"file:///DIRECTORY", "s3://BUCKET" or "s3://BUCKET/PREFIX", in quotes, or ""'
+        ),
     ] = ""
     endpoint: Annotated[
         str,
@@ -52,14 +66,15 @@ class PayloadsSettings(Table):
             description='the address of a server that speaks S3, such as "https://s3.example.org:9000", in quotes; http:// on this machine alone; "" is Amazon\'s',
         ),
     ] = ""
-    region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$", description='a region such as "eu-west-2", in quotes')] = (
-        "us-east-1"
-    )
+    region: Annotated[
+        str, Field(pattern=r"^[a-z0-9-]{1,40}$", description='a region such as "eu-west-2", in quotes')
+    ] = "us-east-1"
     server_side_encryption: Annotated[
         Literal["", "AES256", "aws:kms"], Field(description='one of "", "AES256" and "aws:kms"')
     ] = ""
     kms_key: Annotated[
-        str, Field(pattern=r"^[A-Za-z0-9:/_-]{0,300}$", description='the identity of a key of the server, in quotes, or ""')
+        str,
+        Field(pattern=r"^[A-Za-z0-9:/_-]{0,300}$", description='the identity of a key of the server, in quotes, or ""'),
     ] = ""
 
     @property

@@ -202,7 +202,7 @@ def _within_payloads(source: TomlFile | None, gateway: GatewayFile | None, home:
         return
     ours = gateway.payloads
     for name in ("endpoint", "server_side_encryption", "kms_key"):
-        if getattr(ours, name) and not ours.is_remote:
+        if getattr(ours, name) and ours.directory is not None:
             line = source.places.line(("payloads", name))
             yield Fault(source.file, line, f"[payloads] {name}", "is of S3: it needs a url that begins with s3://")
     if ours.kms_key and ours.server_side_encryption != "aws:kms":

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 from pathlib import PurePosixPath
-from typing import Final, Self
+from typing import Final
 
 import pyrage  # type: ignore[import-untyped]
 from cryptography.exceptions import InvalidTag
@@ -47,21 +47,22 @@ class Sealing:
 
     def seal(self, source: Source, target: Target) -> None:
         """Read all of `source`, and write it sealed. What the two raise comes through."""
-        with _Watched(source, target) as (read, written):
-            try:
-                pyrage.encrypt_io(read, written, [self._identity.to_public()])
-            except (pyrage.EncryptError, OSError) as error:
-                raise read.error or written.error or error from None
+        read, written = _Source(source), _Target(target)
+        try:
+            pyrage.encrypt_io(read, written, [self._identity.to_public()])
+        except (pyrage.EncryptError, OSError) as error:
+            raise read.error or written.error or error from None
+        _insist(read, written)
 
     def open(self, source: Source, target: Target) -> None:
         """Read a sealed file, and write what is in it: only after the last chunk is it whole. What the two raise comes through."""
-        with _Watched(source, target) as (read, written):
-            try:
-                pyrage.decrypt_io(read, written, [self._identity])
-            except (pyrage.DecryptError, OSError) as error:
-                if read.error or written.error:
-                    raise read.error or written.error or error from None
-                raise CustodyLost("a file in the store of [payloads] url was altered, or sealed with another key") from None
+        read, written = _Source(source), _Target(target)
+        try:
+            pyrage.decrypt_io(read, written, [self._identity])
+        except (pyrage.DecryptError, OSError):
+            _insist(read, written)
+            raise CustodyLost("a file in the store of [payloads] url was altered, or sealed with another key") from None
+        _insist(read, written)
 
     def key_of(self, path: PurePosixPath, sha256: str) -> str:
         """The store's key of a file: its path below the state, and its sealed digest."""
@@ -79,20 +80,15 @@ class Sealing:
         return (PurePosixPath(path), digest.hex()) if len(digest) == _DIGEST_BYTES else None
 
 
-class _Watched:
-    """A source and a target whose errors are remembered: age's library says of them no more than that there were some."""
-
-    def __init__(self, source: Source, target: Target) -> None:
-        self._pair = _Source(source), _Target(target)
-
-    def __enter__(self) -> tuple[_Source, _Target]:
-        return self._pair
-
-    def __exit__(self, *_: object) -> None:
-        return
+def _insist(read: _Source, written: _Target) -> None:
+    """Raise what went wrong with the two: age's library says no more than that something did, and of the last bytes not even that."""
+    if error := read.error or written.error:
+        raise error
 
 
 class _Source:
+    """A source whose error is remembered."""
+
     def __init__(self, inner: Source) -> None:
         self._inner = inner
         self.error: OSError | GatewayError | None = None
@@ -106,6 +102,8 @@ class _Source:
 
 
 class _Target:
+    """A target whose error is remembered."""
+
     def __init__(self, inner: Target) -> None:
         self._inner = inner
         self.error: OSError | GatewayError | None = None

@@ -22,7 +22,16 @@ from typing import Final
 
 from gateway.errors import ConfigurationInvalid, CustodyLost
 from gateway.storage.digest import file_digest
-from gateway.storage.durable import DISK, Disk, discard, disk_error, make_directory, sync_directory, temporary_beside, write_all
+from gateway.storage.durable import (
+    DISK,
+    Disk,
+    discard,
+    disk_error,
+    make_directory,
+    sync_directory,
+    temporary_beside,
+    write_all,
+)
 from gateway.storage.objects.contract import MARK, ObjectStore, Target
 from gateway.storage.payloads import IN_PLACE
 from gateway.storage.sealing import Sealing
@@ -46,8 +55,8 @@ class SharedPayloads:
         disk: Disk = DISK,
     ) -> None:
         self._state, self._objects, self._disk = state, objects, disk
-        self._sources = {False: plain, True: sealed}
-        self._sealings: dict[bool, Sealing] = {}
+        self._sources = {"plain": plain, "sealed": sealed}
+        self._sealings: dict[str, Sealing] = {}
 
     def keep(self, files: Mapping[Path, str], lying: Mapping[Path, Path] = IN_PLACE) -> None:
         if files:
@@ -72,8 +81,7 @@ class SharedPayloads:
                     if not _shows(path, sha256):
                         target = _Digested(descriptor, self._disk)
                         self._sealing(path).open(found, target)
-                        if target.hexdigest() != sha256:
-                            raise CustodyLost("the store of [payloads] url shows another file than the ledger says")
+                        _insist(target.hexdigest() == sha256)
                         self._disk.fsync(descriptor)
                         self._disk.rename(temporary, path)
                         sync_directory(path.parent, self._disk)
@@ -100,22 +108,22 @@ class SharedPayloads:
             raise disk_error(error, "removing a file that no row needs any more") from error
 
     def names(self, root: Path) -> Iterator[tuple[Path, str]]:
-        named = self._sealing(root).named
-        found = (named(key) for key in self._objects.keys(str(self._relative(root))))
+        keys = self._objects.keys(str(self._relative(root)).removeprefix("."))
+        found = (self._sealing(self._state / key).named(key) for key in keys if "/" in key)
         yield from sorted((self._state / path, sha256) for path, sha256 in filter(None, found))
 
     def prepare(self, mark: bytes) -> None:
         """Write the store's mark, and what shows that a node has the store's keys; again is the same."""
         self._objects.put_new({MARK: lambda target: _write(target, mark)})
-        for sealed, source in self._sources.items():
+        for kind, source in self._sources.items():
             sealing = source()
-            self._objects.put_new({_check_key(sealed): partial(_seal_bytes, sealing, mark)})
-            self._verify(sealed, sealing)
+            self._objects.put_new({f"{_CHECK}-{kind}": partial(_seal_bytes, sealing, mark)})
+            self._verify(kind, sealing)
 
     def verify(self) -> bytes:
         """The store's mark. ConfigurationInvalid where it was made with other keys than are here."""
-        for sealed, source in self._sources.items():
-            self._verify(sealed, source())
+        for kind, source in self._sources.items():
+            self._verify(kind, source())
         with self._objects.open(MARK) as found:
             return b"" if found is None else found.read()
 
@@ -131,20 +139,18 @@ class SharedPayloads:
         return PurePosixPath(path.relative_to(self._state))
 
     def _sealing(self, path: Path) -> Sealing:
-        sealed = self._relative(path).parts[:1] in [(area,) for area in SEALED_AREAS]
-        if sealed not in self._sealings:
-            sealing = self._sources[sealed]()
-            self._verify(sealed, sealing)
-            self._sealings[sealed] = sealing
-        return self._sealings[sealed]
+        kind = "sealed" if self._relative(path).parts[0] in SEALED_AREAS else "plain"
+        if kind not in self._sealings:
+            sealing = self._sources[kind]()
+            self._verify(kind, sealing)
+            self._sealings[kind] = sealing
+        return self._sealings[kind]
 
-    def _verify(self, sealed: bool, sealing: Sealing) -> None:
+    def _verify(self, kind: str, sealing: Sealing) -> None:
         """With another key the store would look as though it had no file."""
-        with self._objects.open(_check_key(sealed)) as found:
+        with self._objects.open(f"{_CHECK}-{kind}") as found:
             try:
-                if found is None:
-                    raise CustodyLost
-                sealing.open(found, io.BytesIO())
+                sealing.open(io.BytesIO() if found is None else found, io.BytesIO())
             except CustodyLost as error:
                 raise ConfigurationInvalid(
                     "state/payload.key or state/payload-sealed.key is not the key that the store of [payloads] url was prepared with"
@@ -213,6 +219,11 @@ class _DigestedSource:
         return self._digest.hexdigest()
 
 
+def _insist(is_same: bool) -> None:  # noqa: FBT001 - what it is about
+    if not is_same:
+        raise CustodyLost("the store of [payloads] url shows another file than the ledger says")
+
+
 def _shows(path: Path, sha256: str) -> bool:
     """Whether that file lies there."""
     try:
@@ -228,10 +239,6 @@ def _is(path: Path, descriptor: int) -> bool:
         return os.path.samestat(path.lstat(), os.fstat(descriptor))
     except FileNotFoundError:
         return False
-
-
-def _check_key(sealed: bool) -> str:
-    return f"{_CHECK}-{'sealed' if sealed else 'plain'}"
 
 
 def _write(target: Target, content: bytes) -> None:

@@ -186,6 +186,12 @@ class Site:
         lines = [json.loads(line) for line in self.log_text().splitlines() if line.startswith("{")]
         return [line for line in lines if name in (None, line["event"])]
 
+    def share_files(self, directory: Path) -> None:
+        """Have the site's files kept in a directory too, as several nodes need it."""
+        directory.mkdir(mode=0o700)
+        self.edit_config("payloads", url=f"file://{directory}")
+        self.gateway("nodes", "store")
+
     def edit_config(self, table: str, **values: object) -> None:
         """Set values in a table of gateway.toml; the daemon reads them at its next start or reload."""
         text = self.home.gateway_toml.read_text(encoding="utf-8")

@@ -30,6 +30,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with server() as url, copied_pair(created_pair(), tmp_path_factory.mktemp("joining")) as (dwp, la):
         dwp.gateway("ledger", "copy", "--to", url)
         dwp.edit_config("ledger", url=url)
+        dwp.share_files(dwp.home.root.parent / "store")
         dwp.edit_config("node", name="north-1", lease_seconds=3, heartbeat_seconds=0.5)
         (dwp.home.root.parent / "shared").mkdir()
         dwp.gateway("nodes", "share", dwp.home.root.parent / "shared")
@@ -105,7 +106,14 @@ def test_a_package_holds_configuration_and_secrets_and_nothing_that_was_exchange
     assert names[0] == MANIFEST
     tops = {"/".join(Path(name).parts[:2]) for name in names[1:]}
     keys = {"state/keyrings", "state/ssh", "state/console"}
-    assert tops <= keys | {"config/gateway.toml", "config/partners.d", "state/triage", "state/payload.key", "state/payload-sealed.key", "state/payloads"}
+    assert tops <= keys | {
+        "config/gateway.toml",
+        "config/partners.d",
+        "state/triage",
+        "state/payload.key",
+        "state/payload-sealed.key",
+        "state/payloads",
+    }
     assert tops >= keys | {"config/gateway.toml", "config/partners.d"}
     assert [name for name in names if "console" in name] == ["state/console/identity-provider.secret"]
     name, text = claim(1)

@@ -141,6 +141,7 @@ def test_a_gateway_with_a_name_works_as_the_one_node_of_its_site(server: Server,
     with copied_pair(created_pair(), tmp_path) as (dwp, la):
         dwp.gateway("ledger", "copy", "--to", url)
         dwp.edit_config("ledger", url=url)
+        dwp.share_files(tmp_path / "store")
         dwp.edit_config("node", name="north-1", lease_seconds=3, heartbeat_seconds=0.5)
         dwp.start()
         la.start()

@@ -21,7 +21,6 @@ from gateway.administration.nodes.sharing import shared_directories
 from gateway.administration.site.creation import SiteSpec, create_site
 from gateway.demo.sites import free_ports
 from gateway.settings.home import Home
-from gateway.settings.model import GatewayFile
 from tests.nodes.authorities import DWP, configured
 from tests.nodes.database import Database
 
@@ -143,9 +142,20 @@ def _turn(link: Path, target: Path) -> None:
 class Department:
     """The site: its nodes and what they share, below `root`."""
 
-    def __init__(self, root: Path, database: Database, names: Sequence[str] = NAMES, *, clocks_apart: bool) -> None:
+    def __init__(
+        self,
+        root: Path,
+        database: Database,
+        names: Sequence[str] = NAMES,
+        *,
+        clocks_apart: bool = False,
+        lease: float = LEASE,
+    ) -> None:
+        self.lease = lease
         self.root, self.database = root, database
         root.mkdir()
+        self.tables: dict[str, dict[str, object]] = {}
+        """Settings that all nodes have besides."""
         self.shared, self.store = root / "shared", root / "store"
         ports = free_ports(len(names))
         aheads = [120.0 * number if clocks_apart else 0.0 for number in range(len(names))]
@@ -163,6 +173,9 @@ class Department:
         self.shared.mkdir()
         (self.root / "mounts").mkdir()
         self.store.mkdir(mode=0o700)
+        for node in self.nodes:
+            # On one machine what is shared is no mount that could be away at one node alone; so each has a way of its own there.
+            node.mount.symlink_to(self.root)
         first, *others = self.nodes
         configured(first.home, self._tables(first))
         _gateway(first, "nodes", "store")
@@ -175,23 +188,20 @@ class Department:
             _gateway(node, "nodes", "join", package, "--node", node.name, *where)
             configured(node.home, self._tables(node))
         for node in self.nodes:
-            # On one machine what is shared is no mount that could be away at one node alone; so each has a way of its own there.
-            node.mount.symlink_to(self.root)
             for path in shared_directories(node.home):
                 path.unlink()
                 path.symlink_to(node.mount / self.shared.name / path.name)
 
     def _tables(self, node: Node) -> dict[str, dict[str, object]]:
         tables: dict[str, dict[str, object]] = {
-            "node": {"name": node.name, "lease_seconds": LEASE, "heartbeat_seconds": 0.7},
+            "node": {"name": node.name, "lease_seconds": self.lease, "heartbeat_seconds": self.lease / 7},
             "ledger": {"url": self.database.url_for(node.name)},
             "sftp_server": {"port": node.port},
             "link": {"retry_base_seconds": 0.2, "retry_cap_seconds": 2.0},
             "daemon": {"rescan_seconds": 1.0, "workers": 1},
         }
-        if "payloads" in GatewayFile.model_fields:
-            tables["payloads"] = {"url": f"file://{node.mount}/store"}
-        return tables
+        tables["payloads"] = {"url": f"file://{node.mount}/store"}
+        return tables | self.tables
 
     def start(self) -> None:
         for node in self.nodes:

@@ -169,7 +169,7 @@ def _audit(kept: Contents, home: Home, watch: Watch) -> tuple[Fault, ...]:
 
 
 def _works_alone(home: Home) -> bool:
-    """Have the configuration name no database and no node: the copy's ledger is a file, and what others do on the database meanwhile is not it. Whether that
+    """Have the configuration name no database, no node and no store: the copy's ledger is a file, and what others do on the database meanwhile is not it. Whether that
     changed anything.
     """
     before = text = home.gateway_toml.read_text(encoding="utf-8")
@@ -178,6 +178,8 @@ def _works_alone(home: Home) -> bool:
         text = change(text, "node", {"name": ""})
     if settings.ledger.url:
         text = change(text, "ledger", {"url": ""})
+    if settings.payloads.url:
+        text = change(text, "payloads", {"url": ""})
     if text == before:
         return False
     mode = stat.S_IMODE(home.gateway_toml.stat().st_mode)

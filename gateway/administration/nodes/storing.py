@@ -14,8 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from gateway.assembly import shared_payloads
 from gateway.administration.site.settings import share_out
+from gateway.assembly import shared_payloads
 from gateway.daemon.lock import held
 from gateway.errors import ConfigurationInvalid, EngineMissing, UsageWrong
 from gateway.settings.directories import PRIVATE, make

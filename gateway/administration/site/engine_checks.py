@@ -59,6 +59,8 @@ def examine_engines(settings: Settings, now: Callable[[], float] = time.time) ->
     yield _tried("schemas", "all compile", lambda: _build_validators(settings))
     yield _tried("ledger", "can be read, of this program's version", lambda: _check_ledger(settings))
     yield from _ledger_server(settings)
+    if settings.payloads.url:
+        yield _tried("store of files", "answers, and opens with state/payload.key", lambda: _check_store(settings))
     yield from _server(settings)
     yield _network(settings)
     yield from _scanner(settings)
@@ -246,6 +248,12 @@ def _check_ledger(settings: Settings) -> None:
         ledger.check_pages()
     finally:
         ledger.close()
+
+
+def _check_store(settings: Settings) -> None:
+    from gateway.administration.nodes.storing import verify  # noqa: PLC0415 - of a site with nodes alone
+
+    verify(settings)
 
 
 def _ledger_server(settings: Settings) -> Iterator[Check]:

@@ -92,6 +92,24 @@ def _completed() -> Select[Any]:
     return query.limit(bindparam("limit"))
 
 
+def to_deliver(connection: Connection, but: Collection[str]) -> list[Consignment]:
+    """Opened consignments with files that are to be read before they are delivered; none of the partners `but`."""
+    waiting = exists().where(
+        TRANSFERS.c.consignment == CONSIGNMENTS.c.id,
+        TRANSFERS.c.partner == CONSIGNMENTS.c.partner,
+        TRANSFERS.c.direction == str(Direction.IN),
+        TRANSFERS.c.state == str(State.OPENED),
+        TRANSFERS.c.delivered_name.is_(None),
+    )
+    query = select(CONSIGNMENTS).where(
+        CONSIGNMENTS.c.state == str(State.OPENED),
+        CONSIGNMENTS.c.direction == str(Direction.IN),
+        CONSIGNMENTS.c.partner.not_in(but),
+        waiting,
+    )
+    return [Consignment._make(row) for row in connection.execute(query.order_by(CONSIGNMENTS.c.key))]
+
+
 def is_unfinished(connection: Connection, identity: str) -> bool:
     """Whether a consignment of that id has landed here, or was opened, and has not come to its end."""
     query = select(CONSIGNMENTS.c.key).where(

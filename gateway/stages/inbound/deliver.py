@@ -62,7 +62,7 @@ from gateway.stages.inspection import (
 from gateway.stages.issued_receipts import add_answers, answer_of, issue
 from gateway.stages.scanning import Scanner, isolate, to_isolate
 from gateway.stages.triage import Judged, Triage
-from gateway.storage.durable import make_directory, write_new_file
+from gateway.storage.durable import DISK, Disk, make_directory, write_new_file
 from gateway.storage.payloads import KeptFile
 from gateway.validation.contract import Report
 from gateway.validation.sandbox.pool import Crash, Sandbox
@@ -79,8 +79,14 @@ class Deliver:
     name = "deliver"
 
     def __init__(
-        self, context: StageContext, sandbox: Sandbox, scanner: Scanner | None = None, key: bytes | None = None
+        self,
+        context: StageContext,
+        sandbox: Sandbox,
+        scanner: Scanner | None = None,
+        key: bytes | None = None,
+        disk: Disk = DISK,
     ) -> None:
+        self._disk = disk
         self._triage = Triage(context, key, Direction.IN)
         self._context = context
         self._inspection = Inspection(context, sandbox, scanner)
@@ -118,13 +124,14 @@ class Deliver:
         names = self._names(good, facts)
         papers = self._papers(good, listed_rows, judged)
         placements = self._placements(good, names)
+        lost: frozenset[int] = frozenset()
         if reports:
             placements |= self._place({key: placements[key] for key in names if key in reports})
             # Before publication: once the file has gone, nobody reads it again, and its name may not be chosen anew.
             with context.ledger.write() as transaction:
                 # What a person has returned meanwhile is not published.
                 unpublished = [row for row in good if row.key in reports]
-                lost = reports.keys() - self._still_opened(transaction, unpublished)
+                lost = frozenset(reports.keys() - self._still_opened(transaction, unpublished))
                 good, listed_rows = ([row for row in each if row.key not in lost] for each in (good, listed_rows))
                 names = {key: name for key, name in names.items() if key not in lost}
                 transaction.note_facts({key: facts[key] for key in reports if key not in lost})
@@ -155,7 +162,7 @@ class Deliver:
             for consignment in consignments.completed(transaction.connection, BATCH, context.elsewhere):
                 self._complete(transaction, consignment)
         self._inspection.moved()
-        self._has_leftovers = False
+        self._has_leftovers = context.node is not None and bool(lost)
         return Step(done=len(verdicts) + len(complete), due=context.clock() + _OPENED_AGAIN if lacking else None)
 
     def close(self) -> None:
@@ -301,7 +308,7 @@ class Deliver:
         if (node := self._context.node) is None:
             return {}
         self._has_leftovers = True
-        return dict(zip(placements, place(list(placements.values()), node), strict=True))
+        return dict(zip(placements, place(list(placements.values()), node, self._disk), strict=True))
 
     def _publish(
         self, rows: list[Transfer], places: Mapping[int, Placement], papers: Mapping[int, Mapping[str, bytes]]
@@ -313,7 +320,7 @@ class Deliver:
             if row.key in papers and placement.source.exists():
                 beside = {placement.directory / f"{placement.name}{end}": text for end, text in papers[row.key].items()}
                 beforehand[row.key] = [path for path, content in beside.items() if _put(path, content)]
-        published = publish(placements)
+        published = publish(placements, self._disk)
         for row, placement, found in zip(rows, placements, published, strict=True):
             if row.key in papers and found.path.name != placement.name and found.moment is not Moment.COLLECTED:
                 # Somebody put another file there between the look and the rename: what lies beside it follows the file.

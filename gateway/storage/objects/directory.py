@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.errors import DiskFailed, DiskFull, StoreFull, StoreUnreachable
-from gateway.storage.durable import DISK, Disk, discard, make_directory, move_new, sync_directory
+from gateway.storage.durable import DISK, Disk, discard, make_directory, move_new, sync_directory, write_all
 from gateway.storage.file_group import Group
 from gateway.storage.objects.contract import MARK, Fill, Source
 
@@ -39,7 +39,7 @@ class DirectoryStore:
     def put_new(self, objects: Mapping[str, Fill]) -> None:
         written: dict[Path, Path] = {}
         try:
-            self._require_mark(MARK in objects)
+            self._require_mark(is_made=MARK in objects)
             incoming = self._root / _INCOMING
             self._make(incoming)
             self._clear(incoming)
@@ -58,6 +58,8 @@ class DirectoryStore:
                 for key in objects:
                     group.add_directory(self._path(key).parent)
                 group.commit()
+        except _Elsewhere as passed:
+            raise passed.error from passed.error.__cause__
         except (OSError, DiskFull, DiskFailed) as error:
             raise _away(error) from error
         finally:
@@ -97,9 +99,7 @@ class DirectoryStore:
         try:
             yield from self._below(root)
             if prefix and not root.is_dir():
-                yield from (
-                    key for key in self._below(root.parent, deep=False) if key.rpartition("/")[0] == prefix
-                )
+                yield from (key for key in self._below(root.parent, deep=False) if key.rpartition("/")[0] == prefix)
         except OSError as error:
             raise _away(error) from error
 
@@ -121,7 +121,7 @@ class DirectoryStore:
         path, _, last = key.rpartition("/")
         return self._root / (f"{path}.{last}" if path else last)
 
-    def _require_mark(self, is_made: bool = False) -> None:
+    def _require_mark(self, *, is_made: bool = False) -> None:
         """StoreUnreachable where the directory is not mounted; `is_made` where its mark is about to be written."""
         try:
             found = stat.S_ISDIR(self._root.stat().st_mode) and (is_made or (self._root / MARK).exists())
@@ -144,9 +144,10 @@ class DirectoryStore:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(temporary, flags, self._file_mode)
         try:
-            with os.fdopen(descriptor, "wb", closefd=False) as file:
-                fill(_Writer(descriptor, self._disk))
-                file.flush()
+            fill(_Writer(descriptor, self._disk))
+        except (DiskFull, DiskFailed) as error:
+            os.close(descriptor)
+            raise _Elsewhere(error) from error
         except BaseException:
             os.close(descriptor)
             raise
@@ -173,6 +174,14 @@ class DirectoryStore:
                 discard(path, self._disk)
 
 
+class _Elsewhere(Exception):
+    """An error of a disk that is not the store's: of the one that an object is read from."""
+
+    def __init__(self, error: DiskFull | DiskFailed) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class _Reader:
     """An object's file, whose errors are the store's."""
 
@@ -194,7 +203,8 @@ class _Writer:
 
     def write(self, data: bytes, /) -> int:
         try:
-            return self._disk.write(self._descriptor, data)
+            write_all(self._descriptor, data, self._disk)
+            return len(data)
         except OSError as error:
             raise _away(error) from error
 

@@ -1,4 +1,4 @@
-"""`[node]`: a name needs a ledger that several machines reach, and a heartbeat may be late twice."""
+"""`[node]`: a name needs a ledger and a store of files that several machines reach, and a heartbeat may be late twice."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ URL = "postgresql:///ledger"
         (URL, {"name": "n" * 41}, "[node] name"),
         (URL, {"name": "north-1", "heartbeat_seconds": 6}, "[node] heartbeat_seconds"),
         (URL, {"name": "north-1", "lease_seconds": 9}, None),
+        (URL, {"name": "north-1", "store": ""}, "[node] name"),
         ("", {}, None),
     ],
 )
@@ -31,7 +32,8 @@ def test_what_a_node_needs(tmp_path: Path, url: str, node: dict[str, str | int],
         code="DWP", name="DWP", fingerprint="A" * 40, host="127.0.0.1", port=2222, user="gateway"
     )
     make(site_directories(home))
-    write_text(home.gateway_toml, change(change(made, "ledger", {"url": url}), "node", node))
+    stored = change(made, "payloads", {"url": node.pop("store", "file:///srv/store")})
+    write_text(home.gateway_toml, change(change(stored, "ledger", {"url": url}), "node", node))
     _, faults = examine(home)
     assert [fault.where for fault in faults] == ([] if where is None else [where])
 
