@@ -41,6 +41,7 @@ SEALED_AREAS: Final = ("sealed", "quarantine")
 
 _PART: Final = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~@+-]*")
 _CHECK: Final = "gateway-key"
+_TRIAL: Final = "gateway-trial"
 
 
 class SharedPayloads:
@@ -113,8 +114,17 @@ class SharedPayloads:
         yield from sorted((self._state / path, sha256) for path, sha256 in filter(None, found))
 
     def prepare(self, mark: bytes) -> None:
-        """Write the store's mark, and what shows that a node has the store's keys; again is the same."""
-        self._objects.put_new({MARK: lambda target: _write(target, mark)})
+        """Write the store's mark, and what shows that a node has the store's keys; again is the same. ConfigurationInvalid for a store that overwrites."""
+        self._objects.put_new({MARK: partial(_write, mark)})
+        for content in (b"first", b"second"):
+            self._objects.put_new({_TRIAL: partial(_write, content)})
+        with self._objects.open(_TRIAL) as found:
+            is_first = found is not None and found.read() == b"first"
+        self._objects.remove([_TRIAL])
+        if not is_first:
+            raise ConfigurationInvalid(
+                "the store of [payloads] url overwrites: it has to refuse a PUT with If-None-Match: * of a key that is taken"
+            )
         for kind, source in self._sources.items():
             sealing = source()
             self._objects.put_new({f"{_CHECK}-{kind}": partial(_seal_bytes, sealing, mark)})
@@ -241,7 +251,7 @@ def _is(path: Path, descriptor: int) -> bool:
         return False
 
 
-def _write(target: Target, content: bytes) -> None:
+def _write(content: bytes, target: Target) -> None:
     target.write(content)
 
 

@@ -1,7 +1,7 @@
 """The checks of a site that try its engines: keys, sealing, schemas, ledger, SFTP server, links.
 
 Raises nothing: an error of the gateway's own that a check meets is its finding. What a check writes lies in a directory
-of its own below state/run, and is removed.
+of its own below state/run, and is removed. Long because it names every engine of a site once.
 """
 
 from __future__ import annotations
