@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
@@ -108,6 +108,12 @@ def to_deliver(connection: Connection, but: Collection[str]) -> list[Consignment
         waiting,
     )
     return [Consignment._make(row) for row in connection.execute(query.order_by(CONSIGNMENTS.c.key))]
+
+
+def received(connection: Connection, ids: Sequence[str]) -> list[Consignment]:
+    """Consignments of partners with these ids, however far they came."""
+    query = select(CONSIGNMENTS).where(CONSIGNMENTS.c.direction == str(Direction.IN), CONSIGNMENTS.c.id.in_(ids))
+    return [Consignment._make(row) for row in connection.execute(query)]
 
 
 def is_unfinished(connection: Connection, identity: str) -> bool:

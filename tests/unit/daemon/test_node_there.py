@@ -18,7 +18,7 @@ def test_what_the_heartbeat_said_is_read_by_the_same_clock_and_nothing_else_is(t
     node_there.note(tmp_path, 90.0)
     assert node_there.last(tmp_path, 100.0) == 90.0
     assert node_there.last(tmp_path, 50.0) < -1e8, "of a start of the machine before this one"
-    (tmp_path / "node.seen").write_text("?", encoding="ascii")
+    (tmp_path / "node-seen").write_text("?", encoding="ascii")
     assert node_there.last(tmp_path, 100.0) < -1e8
     node_there.note(tmp_path / "missing", 1.0)  # nothing is raised
 

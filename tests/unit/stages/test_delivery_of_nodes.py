@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -27,8 +28,10 @@ from gateway.stages.context import StageContext
 from gateway.stages.inbound.acknowledge import Acknowledge
 from gateway.stages.inbound.deliver import Deliver
 from gateway.stages.inbound.open import Open
+from gateway.stages.node_lanes import NodeLanes
+from gateway.stages.timers.local_copies import AWAY, LocalCopies
 from gateway.storage.durable import Disk
-from tests.fakes.stores import DirectoryStore
+from tests.fakes.stores import SiteStore
 from tests.fakes.two_ledgers import PRETENDED, Bench, Pair, PretendedPgp, two_ledgers
 
 FILES = {"a.xml": b"claim one", "b.xml": b"claim two", "c.xml": b"claim three"}
@@ -86,13 +89,13 @@ class Node:
         shutil.rmtree(self.home.inbound)
         self.home.inbound.symlink_to(bench.home.inbound)
         store = bench.context.payloads
-        assert isinstance(store, DirectoryStore)
+        assert isinstance(store, SiteStore)
         self.ledger = Fenced(bench.ledger)
         self.context: StageContext = replace(
             bench.context,
             settings=replace(bench.settings, home=self.home, node=NodeSettings(name=name)),
             ledger=cast("Ledger", self.ledger),
-            payloads=DirectoryStore(self.home.state, store.root),
+            payloads=SiteStore(self.home.state, store.root, bench.code),
         )
         self.open = Open(self.context, PretendedPgp(bench.code), partial(assembly._unpack, 10**9))
         self.deliver = Deliver(self.context, PRETENDED)
@@ -218,3 +221,37 @@ def test_a_node_that_stands_still_and_goes_on_after_another_has_done_the_work_ch
             north.ledger.lost = False
             north.work()
             assert_delivered(pair, north, south)
+
+
+def test_plaintext_of_a_lane_that_is_elsewhere_leaves_the_node_after_a_while_and_nothing_else_does(
+    tmp_path: Path,
+) -> None:
+    with two_ledgers(tmp_path, stored=True) as pair:
+        dwp = pair.dwp
+        kept = [dwp.submit(name, content) for name, content in FILES.items()]
+        loose = dwp.home.custody / dwp.context.new_id()
+        loose.write_bytes(b"on its way into the ledger")
+        lanes = SimpleNamespace(elsewhere=frozenset())
+        stage = LocalCopies(replace(dwp.context, lanes=cast("NodeLanes", lanes)))
+        dwp.now += 2 * AWAY
+        assert stage.step().done == 0
+        lanes.elsewhere = frozenset({pair.la.code})
+        dwp.now += 2 * AWAY
+        assert stage.step().done == 0, "it has been elsewhere for a moment only, as far as this node knows"
+        dwp.now += AWAY + 1
+        assert stage.step().done == len(FILES)
+        assert [path.name for path in dwp.home.custody.iterdir()] == [loose.name]
+        stored = {path.name for path, _ in dwp.context.payloads.names(dwp.home.custody)}
+        assert stored == set(kept)
+
+
+def test_opened_consignment_of_a_lane_that_is_elsewhere_leaves_the_node(tmp_path: Path) -> None:
+    with opened_at_north(tmp_path) as (pair, north, south):
+        lanes = cast("NodeLanes", SimpleNamespace(elsewhere=frozenset({"DWP"})))
+        stage = LocalCopies(replace(north.context, lanes=lanes))
+        stage.step()
+        pair.la.now += AWAY + 61
+        assert stage.step().done == 1
+        assert list(north.home.opened.iterdir()) == []
+        south.work()
+        assert_delivered(pair, north, south)
