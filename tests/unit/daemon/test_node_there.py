@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from gateway.daemon import node_there, sshd_supervision
+from gateway.daemon import node_there
 from gateway.daemon.sshd_supervision import Server
 from gateway.settings.node import NodeSettings
 
@@ -38,8 +39,8 @@ def test_the_server_of_a_node_that_is_away_rests(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, rests: bool
 ) -> None:
     now, said = [1000.0], list[str]()
-    monkeypatch.setattr(sshd_supervision.time, "monotonic", lambda: now[0])
-    settings = SimpleNamespace(
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    settings: Any = SimpleNamespace(
         node=NodeSettings(name=name, lease_seconds=10.0),
         home=SimpleNamespace(run=tmp_path),
         sftp_server=SimpleNamespace(managed=True),
