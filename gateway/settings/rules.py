@@ -51,6 +51,11 @@ def _plain(partner: Partner) -> Iterator[Broken]:
         yield Broken(
             ("link",), f'"{partner.link}" is of partners with a gateway: use "push" or "none" with envelope = "plain"'
         )
+    if partner.endpoint is not None and partner.endpoint.other_addresses:
+        yield Broken(
+            ("endpoint", "other_addresses"),
+            'a partner with envelope = "plain" knows no file by its id, and could get one at two servers: name one',
+        )
     if partner.flows_in:
         yield Broken(
             ("flows_in",), 'nothing is taken from a partner with envelope = "plain": leave flows_in out, or use []'

@@ -150,6 +150,10 @@ def test_flow_settings_override_single_keys(home: Home) -> None:
         (PARTNER.replace('"none"', '"collect"\nenvelope = "plain"'), 'link: "collect" is of partners with a gateway'),
         (PARTNER + 'envelope = "plain"\nflows_in = ["extract"]\n', "flows_in: nothing is taken from a partner with"),
         (PARTNER + 'envelope = "plain"\nflows_out = ["enquiry", "claim"]\n', "flows_out: enquiry: a partner with"),
+        (
+            f'{PARTNER}envelope = "plain"\n[endpoint]\nhost = "h"\nuser = "u"\nhost_key = "ssh-ed25519 AAAA"\nother_addresses = ["g:22"]\n',
+            'other_addresses: a partner with envelope = "plain"',
+        ),
         (PARTNER.replace('"none"', '"mail"'), 'link: "mail" needs mail_address'),
         (PARTNER + 'mail_address = "nobody"\n', "mail_address: must be an e-mail address, in quotes"),
         (PARTNER + 'envelope = "zip"\n', '(got text "zip")'),
