@@ -8,7 +8,7 @@ ValueError for an id that is none.
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.domain.receipt import evidence_name, queue_name
@@ -63,4 +63,19 @@ def brought(payloads: Payloads, file: KeptFile) -> Path:
 
 def let_go(transaction: Transaction, payloads: Payloads, file: KeptFile) -> None:
     """Remove it once the transaction is committed."""
-    transaction.afterwards.append(partial(payloads.forget, *file))
+    for each in transaction.afterwards:
+        if isinstance(each, _LettingGo) and each.payloads is payloads:
+            each.files.append(file)
+            return
+    transaction.afterwards.append(_LettingGo(payloads, [file]))
+
+
+@dataclass(frozen=True)
+class _LettingGo:
+    """What a transaction has to have removed, together: a store is asked once for all."""
+
+    payloads: Payloads
+    files: list[KeptFile]
+
+    def __call__(self) -> None:
+        self.payloads.forget_all(self.files)

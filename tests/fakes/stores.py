@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from gateway.errors import CustodyLost, StoreUnreachable
 from gateway.storage.digest import file_digest
-from gateway.storage.payloads import IN_PLACE
+from gateway.storage.payloads import IN_PLACE, KeptFile, each_of
 
 
 class DirectoryStore:
@@ -48,6 +48,9 @@ class DirectoryStore:
         self._require()
         self._there(path, sha256).unlink(missing_ok=True)
         path.unlink(missing_ok=True)
+
+    def forget_all(self, files: Iterable[KeptFile]) -> None:
+        each_of(files, self.forget)
 
     def names(self, root: Path) -> Iterator[tuple[Path, str]]:
         self._require()
