@@ -64,7 +64,11 @@ ASKED: Final = {"carry-out": "partner.added"}
 COPIES: Final = {"ledger copy": "ledger.copying"}
 """`tests/unit/ledger/test_copying.py`: it takes another database."""
 MEDIA: Final = {"export": "medium.exported", "import": "medium.imported"}
-NODES: Final = {"nodes forget": "node.forgotten", "nodes take-console": "console.moved", "nodes package": "node.packaged"}
+NODES: Final = {
+    "nodes forget": "node.forgotten",
+    "nodes take-console": "console.moved",
+    "nodes package": "node.packaged",
+}
 """`tests/acceptance/test_two_nodes.py` and `test_joining.py`: they take a ledger in PostgreSQL."""
 LOOKS: Final = {
     *(

@@ -52,7 +52,18 @@ def join(first: Site, path: Path, passphrase: str, *words: str, node: str = "nor
     home = Home(first.home.root.parent / node)
     secret = first.home.root.parent / "passphrase"
     secret.write_text(f"{passphrase}\n", encoding="ascii")
-    order: tuple[str | Path, ...] = ("--home", home.root, "nodes", "join", path, "--node", node, "--passphrase-file", secret, *words)
+    order: tuple[str | Path, ...] = (
+        "--home",
+        home.root,
+        "nodes",
+        "join",
+        path,
+        "--node",
+        node,
+        "--passphrase-file",
+        secret,
+        *words,
+    )
     done = command(*order, env=ENVIRONMENT)
     return done.returncode, done.stdout + done.stderr, home
 
@@ -95,7 +106,14 @@ def test_a_package_holds_configuration_and_secrets_and_nothing_that_was_exchange
     assert names[0] == MANIFEST
     tops = {"/".join(Path(name).parts[:2]) for name in names[1:]}
     keys = {"state/keyrings", "state/ssh", "state/console"}
-    assert tops <= keys | {"config/gateway.toml", "config/partners.d", "state/triage", "state/payload.key", "state/payload-sealed.key", "state/payloads"}
+    assert tops <= keys | {
+        "config/gateway.toml",
+        "config/partners.d",
+        "state/triage",
+        "state/payload.key",
+        "state/payload-sealed.key",
+        "state/payloads",
+    }
     assert tops >= keys | {"config/gateway.toml", "config/partners.d"}
     assert [name for name in names if "console" in name] == ["state/console/identity-provider.secret"]
     name, text = claim(1)
