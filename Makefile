@@ -26,6 +26,7 @@ TEST_PACKAGES := clamav-daemon systemd proftpd-core proftpd-mod-crypto curl lftp
 BENCH_PROGRAMS := rclone
 BENCH_PACKAGES := rclone
 BENCH_ARGS ?=
+NODES_ARGS ?=
 DEB_ARGS ?=
 PYTHON ?= $(shell requirements/find_python.sh)
 export UV_PYTHON_DOWNLOADS := never
@@ -33,7 +34,7 @@ export UV_NO_PROGRESS := 1
 # Images of containers often set it. Every start of a command would then compile all modules again: half a second more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup system extras demo test check unit unit-fast torture fuzz deb lock sbom release clean
+.PHONY: help setup system extras demo test check unit unit-fast test-nodes torture fuzz deb lock sbom release clean
 
 help: ## List what there is.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +57,10 @@ unit: $(STAMP) $(ROWS) ## The tests alone: `make unit PYTEST_ARGS=tests/unit`.
 
 unit-fast: $(STAMP) $(ROWS) ## The tests that start nothing: for every change of a line.
 	$(BIN)/pytest -q -n0 -m fast tests/unit $(PYTEST_ARGS)
+
+test-nodes: setup ## Several nodes, on Debian's PostgreSQL: the contract suites, the demonstration, every fault. Prints what was tried and lost.
+	@$(MAKE) --no-print-directory extras TEST_PROGRAMS=pg_ctlcluster TEST_PACKAGES=postgresql
+	$(BIN)/python -m tests.nodes $(NODES_ARGS)
 
 torture: setup extras ## Every crash point, seed and attack, and what was lost. Under half an hour.
 	$(BIN)/pytest -n $(JOBS) --hypothesis-profile=thorough -m "torture or hypothesis" $(PYTEST_ARGS)

@@ -211,6 +211,7 @@ def inspect_stages(
     from gateway.stages.outbound.conclude import Conclude
     from gateway.stages.outbound.validate import Validate
     from gateway.stages.timers.extract_calendar import ExtractCalendar
+    from gateway.stages.timers.local_copies import LocalCopies
     from gateway.stages.timers.overdue_answers import OverdueAnswers
     from gateway.stages.timers.overdue_enquiries import OverdueEnquiries
     from gateway.stages.timers.payloads import Payloads
@@ -242,6 +243,7 @@ def inspect_stages(
         OverdueEnquiries(context),
         OverdueAnswers(context),
         StatementDispatch(context, readers),
+        LocalCopies(context),
     ]
 
 

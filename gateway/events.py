@@ -63,6 +63,11 @@ class Event(StrEnum):
 
     SERVER_STARTED = "server.started", "info", "the SFTP server listens"
     SERVER_STOPPED = "server.stopped", "error", "the SFTP server ended by itself; it is started again"
+    SERVER_CLOSED = (
+        "server.closed",
+        "warning",
+        "the SFTP server rests: what came here would wait, and partners have other addresses",
+    )
     SERVER_LOGGED = "server.logged", "info", "what sshd says; strangers choose some of its words"
     LOGON_ACCEPTED = "logon.accepted", "info", "a partner logged in"
     LOGON_REFUSED = "logon.refused", "warning", "somebody was refused at the SFTP server"
@@ -143,8 +148,8 @@ class Event(StrEnum):
     NODE_LOST = "node.lost", "warning", "a node was not seen for its lease, and another took lanes of it over"
     NODE_PACKAGED = "node.packaged", "warning", "configuration and keys were written into a package for another node"
     NODE_FORGOTTEN = "node.forgotten", "info", "a person gave a node up that was gone, for good"
-    CONSOLE_WAITS = "console.waits", "info", "another node of the site serves the console: the role here waits"
-    CONSOLE_MOVED = "console.moved", "info", "another node of the site serves the console from now on"
+    NODE_CONSOLE_AWAITED = "node.console-awaited", "info", "another node of the site serves the console: the role here waits"
+    NODE_CONSOLE_MOVED = "node.console-moved", "info", "another node of the site serves the console from now on"
     NODE_FREED = "node.freed", "info", "a node gave lanes up, which another node is to have"
     LANE_LOST = "lane.lost", "info", "another node has the lane now: what was begun here is left"
 

@@ -66,7 +66,7 @@ COPIES: Final = {"ledger copy": "ledger.copying"}
 MEDIA: Final = {"export": "medium.exported", "import": "medium.imported"}
 NODES: Final = {
     "nodes forget": "node.forgotten",
-    "nodes take-console": "console.moved",
+    "nodes take-console": "node.console-moved",
     "nodes package": "node.packaged",
 }
 """`tests/acceptance/test_two_nodes.py` and `test_joining.py`: they take a ledger in PostgreSQL."""

@@ -3,7 +3,7 @@
 
 `make release` runs it. The version is written in one place, pyproject.toml, so that a tarball or a clone without tags builds
 the same program; the tag repeats it. With `--check` nothing is tagged. `--keep` makes the program of the newest tag the one
-that `tests/acceptance/test_upgrade.py` upgrades from. Exit status 1 for whatever does not agree.
+that `tests/acceptance/test_upgrade.py` upgrades from, and that `test_rolling_upgrade.py` has work beside this one. Exit status 1 for whatever does not agree.
 """
 
 from __future__ import annotations
@@ -20,10 +20,16 @@ from packaging.version import Version
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PREVIOUS: Final = "tests/acceptance/previous_release.tar.zst"
+BESIDE: Final = "tests/acceptance/previous_beside.tar.zst"
 RELEASED: Final = re.compile(r"(?P<version>\d+\.\d+\.\d+) \(\d{4}-\d{2}-\d{2}\)")
 COMING: Final = re.compile(r"Unreleased: (?P<version>\d+\.\d+\.\d+)")
 _KEPT: Final = ("gateway", ":!gateway/bench", ":!gateway/demo", ":!gateway/sample", "schemas", "config", "spool")
 """A site's program: what measures, shows and makes samples is not needed to have one upgraded."""
+_KEPT_BESIDE: Final = (
+    *(*_KEPT, ":!gateway/console", ":!gateway/loading", ":!gateway/sbom.cdx.json", ":!gateway/validation/extract/*.c"),
+    "tests/crash/node_process.py",
+)
+"""What works beside the next release on one ledger, with the node in miniature."""
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -71,15 +77,16 @@ def obstacles(root: Path) -> Iterator[str]:
 def keep(root: Path) -> str:
     """Make the newest release the previous one; its tag."""
     tag = max(git(root, "tag", "--list", "v[0-9]*").split(), key=Version)
-    archive = subprocess.run(["git", "-C", str(root), "archive", tag, *_KEPT], capture_output=True, check=True).stdout
-    command = ["zstd", "-q", "-f", "--ultra", "-22", "-o", str(root / PREVIOUS)]
-    subprocess.run(command, input=archive, check=True)
+    for name, kept in ((PREVIOUS, _KEPT), (BESIDE, _KEPT_BESIDE)):
+        command = ["git", "-C", str(root), "archive", tag, *kept]
+        archive = subprocess.run(command, capture_output=True, check=True).stdout
+        subprocess.run(["zstd", "-q", "-f", "--ultra", "-22", "-o", str(root / name)], input=archive, check=True)
     return tag
 
 
 def main(arguments: list[str], root: Path = ROOT) -> int:
     if arguments == ["--keep"]:
-        print(f"{PREVIOUS} is the program of {keep(root)}")
+        print(f"{PREVIOUS} and {BESIDE} are the program of {keep(root)}")
         return 0
     found = [*disagreements(root), *obstacles(root)]
     for each in found:

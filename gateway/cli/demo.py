@@ -21,7 +21,7 @@ from gateway.cli.tables import Column
 if TYPE_CHECKING:
     from gateway.demo.consoles import ConsoleLink
     from gateway.demo.performance import Performance
-    from gateway.demo.play import Progress
+    from gateway.demo.play import Progress, Result
 
 _FAILED: Final = 70
 _FILES: Final = (
@@ -45,9 +45,16 @@ _RETURNED: Final = (Column("FILE"), Column("FLOW"), Column("TO"), Column("REASON
     help="Keep the sites here, and leave them running.  [default: a temporary directory, removed afterwards]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as data.")
+@click.option(
+    "--nodes",
+    "node_count",
+    type=click.IntRange(2, 5),
+    metavar="N",
+    help="Show DWP with so many nodes instead, of which one is killed in the middle of the work. Needs PostgreSQL.",
+)
 @click.option("--timeout", type=float, default=300.0, show_default=True, metavar="SECONDS", help="Give up after that.")
 @click.pass_context
-def demo(ctx: click.Context, directory: Path | None, *, as_json: bool, timeout: float) -> None:
+def demo(ctx: click.Context, directory: Path | None, node_count: int | None, *, as_json: bool, timeout: float) -> None:
     """Show the whole job: DWP and two authorities on this machine, every flow, good files and bad ones.
 
     It makes three sites, introduces them, starts their gateways with their SFTP servers, drops files as operators
@@ -64,7 +71,17 @@ def demo(ctx: click.Context, directory: Path | None, *, as_json: bool, timeout: 
     Example:
       gateway demo
       gateway demo --dir /tmp/play      (the sites stay, running; the end says how to stop them)
+      gateway demo --nodes 3            (DWP on three machines, of which one is lost)
     """
+    if node_count is not None:
+        from gateway.cli.demo_nodes import show_nodes  # noqa: PLC0415 - slow to import
+
+        with _working_directory(directory) as root:
+            ctx.exit(
+                0
+                if show_nodes(root, node_count, timeout, _progress, stays=directory is not None, as_json=as_json)
+                else _FAILED
+            )
     from gateway.demo import consoles, left_open  # noqa: PLC0415 - slow to import
     from gateway.demo import sites as demo_sites  # noqa: PLC0415 - slow to import
     from gateway.demo.performance import perform  # noqa: PLC0415 - as above
@@ -153,15 +170,19 @@ def _progress(total: int) -> Iterator[Progress]:
     yield line
 
 
-def _show(done: Performance) -> None:
+def show_files(files: Sequence[Result]) -> None:
     click.echo("What became of every file")
     rows = []
-    for each in done.files:
+    for each in files:
         mark = f"exceptions: {each.exceptions}" if each.exceptions else ""
         mark = mark if each.as_expected else f"NOT AS EXPECTED: {each.why_not}"
         kind, size, seconds = each.schema or each.flow, f"{each.size:,}", f"{each.seconds:.2f}"
         rows.append((each.file, kind, each.sender, each.recipient, size, each.state, seconds, mark))
     tables.show(_FILES, rows)
+
+
+def _show(done: Performance) -> None:
+    show_files(done.files)
     returned = [each for each in done.files if each.expected == "returned"]
     click.echo("\nWhat was returned, and why")
     reasons = [(each.reason or "see NAME.why.txt beside it").partition("\n")[0] for each in returned]

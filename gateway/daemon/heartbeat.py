@@ -2,7 +2,8 @@
 
 The vault, since a node without it works on nothing: where it has ended for a whole lease, other nodes have its lanes. A thread, since a step
 of the vault may take longer than a lease. The other roles read the owners at each round (`stages.node_lanes`), and are woken when they
-have changed. A fault of the ledger is told once and tried again: whoever cannot reach it counts as gone, and is fenced.
+have changed. A fault of the ledger or of the store is told once and tried again: whoever cannot reach them counts as gone, and is fenced. Without the
+store a node could work on nothing, and would only keep its lanes from others.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from importlib.metadata import version
-from typing import Self
+from typing import Final, Self
 
+from gateway.daemon import node_there
 from gateway.domain.ownership import SITE, Moves, living, moves
 from gateway.errors import GatewayError
 from gateway.ledger import nodes
@@ -26,6 +28,10 @@ from gateway.logs import Logger, announcer, announcer_of_all
 from gateway.settings.likeness import likeness
 from gateway.settings.model import Settings
 from gateway.stages.itinerary import Role
+from gateway.storage.payloads import Payloads
+
+_NOTHING: Final = "reached"
+"""A directory of the state in which nothing is kept: to ask for it is to ask whether the store answers."""
 
 Say = Callable[..., None]
 """`say(event, **keys)`."""
@@ -34,7 +40,8 @@ Say = Callable[..., None]
 class Heartbeat:
     """Node `name`, which is gone when it was not seen for `lease` seconds, and says that it is there every `every` seconds.
 
-    `ledger` is its own, and closed at the end. `partners` are those of the settings; `changed` is called when owners have changed.
+    `ledger` is its own, and closed at the end. `partners` are those of the settings; `changed` is called when owners have changed, `there` when the ledger
+    has noted the node. `reach` raises a GatewayError where this node cannot work.
     """
 
     def __init__(
@@ -49,7 +56,11 @@ class Heartbeat:
         say: Say,
         likeness: str | None = None,
         changed: Callable[[], None],
+        there: Callable[[], None] = lambda: None,
+        reach: Callable[[], None] = lambda: None,
     ) -> None:
+        self._there = there
+        self._reach = reach
         self._ledger = ledger
         self._name = name
         self._lease = lease
@@ -97,6 +108,7 @@ class Heartbeat:
 
     def beat(self) -> bool:
         """One heartbeat. False, once and for all, where another process has started under this name."""
+        self._reach()
         with self._ledger.beside_chain() as connection:
             if self._incarnation is None:
                 self._incarnation = nodes.register(connection, self._name, self._lease, self._version, self._likeness)
@@ -105,6 +117,7 @@ class Heartbeat:
         if self._incarnation is None:
             self._say("work.deferred", code="node-taken", reason=f"another process is node {self._name} now")
             return False
+        self._there()
         with self._ledger.read() as connection:
             site = nodes.read(connection)
             lanes = {SITE, *self._partners, *known_partners(connection)}
@@ -122,9 +135,13 @@ class Heartbeat:
         return True
 
 
-def heartbeat(settings: Settings, log: Logger, changed: Callable[[], None]) -> Heartbeat:
+def heartbeat(settings: Settings, payloads: Payloads, log: Logger, changed: Callable[[], None]) -> Heartbeat:
     """That of this gateway's node, with a ledger of its own."""
-    node = settings.node
+    node, home = settings.node, settings.home
+
+    def reach() -> None:
+        next(iter(payloads.names(home.state / _NOTHING)), None)
+
     ledger = Ledger(
         settings.ledger_place,
         clock=time.time,
@@ -144,4 +161,6 @@ def heartbeat(settings: Settings, log: Logger, changed: Callable[[], None]) -> H
         say=announcer(log),
         likeness=likeness(settings),
         changed=changed,
+        there=lambda: node_there.note(home.run, time.monotonic()),
+        reach=reach,
     )

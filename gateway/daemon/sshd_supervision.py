@@ -1,5 +1,6 @@
 """Supervision of one site's managed SFTP server: starts it, restarts it, reloads it, counts its log-ins, and shuts partners
-out whose landing is full.
+out whose landing is full. At a node that the ledger has not seen for most of its lease sshd rests: what partners left there would wait until the node is back, and
+they have other nodes' addresses.
 
 Raises ServerFailed where sshd does not start, SecretExposed for a host key that others can read.
 """
@@ -14,6 +15,7 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.assembly import server_spec
+from gateway.daemon.node_there import last
 from gateway.daemon.stopped_partners import note_shut_out
 from gateway.domain.logins import Result
 from gateway.errors import Defer
@@ -31,6 +33,8 @@ from gateway.transport.sshd.spec import ServerSpec
 
 _WRITE_AGAIN_SECONDS: Final = 30.0
 """How long until counts that could not be written are written again."""
+_REST: Final = 0.6
+"""Part of the lease: two heartbeats are missing then, and the looks at it leave time until the lease is over."""
 _START_AGAIN_SECONDS: Final = 5.0
 _LANDINGS_SECONDS: Final = 2.0
 """How often the landings are measured. Between two looks a partner writes what its line carries."""
@@ -43,6 +47,7 @@ class Server:
         self._settings = settings.with_suspended({})  # whom the ledger suspends, the link role writes down
         self._log = log
         self._server: ManagedServer | None = None
+        self._began = time.monotonic()
         self._connections = Connections({})
         self._lock = threading.Lock()  # a thread of its own reads what sshd logs
         self._counts: LoginCounts | None = None
@@ -73,11 +78,26 @@ class Server:
             self._write(self._counts.step)
         if not self._settings.sftp_server.managed or time.monotonic() < self._start_at:
             return
+        if self._node_is_away():
+            if self._server is not None:
+                self._log.warning("server.closed", reason="the ledger has not seen this node for most of its lease")
+                self.stop()
+            return
         if self._server is not None and self._server.is_alive():
             self._look_at_landings()
             return
-        self._log.error("server.stopped", reason="it ended by itself; it is started again")
+        if self._server is not None:
+            self._log.error("server.stopped", reason="it ended by itself; it is started again")
         self._start_anew()
+
+    def _node_is_away(self) -> bool:
+        """Whether this gateway is a node which has not been there for most of its lease, nor had as long to begin: what comes is to go elsewhere
+        by the time that others have its lanes.
+        """
+        node, now = self._settings.node, time.monotonic()
+        return (
+            bool(node.name) and now - max(self._began, last(self._settings.home.run, now)) > node.lease_seconds * _REST
+        )
 
     def _start_anew(self) -> None:
         """End sshd with every session, and start it; where that fails it is tried again a little later."""

@@ -17,6 +17,7 @@ from gateway.demo.sites import DemoSite, check_alive, gateway
 from gateway.ledger.queries import overview
 from gateway.ledger.queries.facts import exceptions_in
 from gateway.ledger.store import Ledger
+from gateway.settings.read import load
 from gateway.spool.exception_lists import ENDING, from_csv
 
 _LOOK_EVERY: Final = 0.25
@@ -52,8 +53,16 @@ class Result:
         return asdict(self)
 
 
-def play(acts: Sequence[Act], sites: Sequence[DemoSite], progress: Progress, seconds: float) -> list[Result]:
-    """Drop every file, wait for all of them (at most so long), and say how each came out."""
+def play(
+    acts: Sequence[Act],
+    sites: Sequence[DemoSite],
+    progress: Progress,
+    seconds: float,
+    drop_at: Callable[[Act], DemoSite] | None = None,
+) -> list[Result]:
+    """Drop every file, wait for all of them (at most so long), and say how each came out. A file is dropped at its sender's site, or where
+    `drop_at` says.
+    """
     homes = {site.code: site for site in sites}
     dropped: dict[tuple[str, str, str, str], float] = {}
     ended: dict[tuple[str, str, str, str], tuple[Any, float]] = {}
@@ -61,10 +70,10 @@ def play(acts: Sequence[Act], sites: Sequence[DemoSite], progress: Progress, sec
     with ExitStack() as stack:
         ledgers = {}
         for site in sites:
-            ledgers[site.code] = Ledger(site.home.ledger, clock=time.time, role="demo")
+            ledgers[site.code] = Ledger(load(site.home).ledger_place, clock=time.time, role="demo")
             stack.callback(ledgers[site.code].close)
         for act in acts:
-            _drop(act, homes[act.sender])
+            _drop(act, homes[act.sender] if drop_at is None else drop_at(act))
             dropped[_key(act)] = time.time()
         deadline = time.monotonic() + seconds
         while len(ended) < len(dropped) and time.monotonic() < deadline:

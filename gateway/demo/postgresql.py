@@ -50,7 +50,7 @@ class Server:
     """A server in the directory `root`, which `url` says for `[load] database` and `[ledger] url`. It can be killed and started again.
 
     `settings` are those of postgresql.conf that it has besides. With `durable`, commits wait for the disk. Where `like` is another
-    server, it begins as a copy of that one (`standby`).
+    server, it begins as a copy of that one, and follows it. With `stays` it outlives this process.
     """
 
     def __init__(
@@ -60,8 +60,9 @@ class Server:
         durable: bool = False,
         settings: Mapping[str, str] | None = None,
         like: Server | None = None,
+        stays: bool = False,
     ) -> None:
-        self.root, self._user = root, _user()
+        self.root, self._user, self._stays = root, _user(), stays
         self.role = self._user or pwd.getpwuid(os.getuid()).pw_name
         self.settings = {
             "listen_addresses": "",
@@ -85,7 +86,8 @@ class Server:
         with (self.root / "log").open("ab") as said:
             self._process = subprocess.Popen(
                 [
-                    *("setpriv", "--pdeathsig", "QUIT", str(program("postgres")), "-D", str(self.root / "data")),
+                    *(() if self._stays else ("setpriv", "--pdeathsig", "QUIT")),
+                    *(str(program("postgres")), "-D", str(self.root / "data")),
                     *(word for name, value in self.settings.items() for word in ("-c", f"{name}={value}")),
                 ],
                 cwd=self.root,
@@ -93,12 +95,17 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,
+                start_new_session=self._stays,
             )
         until = time.monotonic() + _SECONDS
         while subprocess.run([str(program("pg_isready")), "-q", "-h", str(self.root)], check=False).returncode:
             if self._process.poll() is not None or time.monotonic() > until:
                 raise DemoFailed(f"PostgreSQL does not start: {(self.root / 'log').read_text(errors='replace')[-600:]}")
             time.sleep(0.02)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def lives(self) -> bool:

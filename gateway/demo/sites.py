@@ -12,10 +12,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from gateway.errors import GatewayError
@@ -63,13 +64,21 @@ def gateway(*arguments: str | Path, home: Path | None = None) -> str:
     return done.stdout
 
 
-def make_sites(root: Path, sites: Sequence[tuple[str, str]] = SITES) -> list[DemoSite]:
-    """Complete sites below `root`, introduced to each other; each is given by its code and its name."""
+def make_sites(
+    root: Path,
+    sites: Sequence[tuple[str, str]] = SITES,
+    ledgers: Mapping[str, str] = MappingProxyType({}),
+    prepare: Callable[[Sequence[Home]], None] = lambda _homes: None,
+) -> list[DemoSite]:
+    """Complete sites below `root`, introduced to each other; each is given by its code and its name. `ledgers` are URLs of those that have
+    theirs in PostgreSQL. `prepare` is called with what was made, before any card is.
+    """
     root.mkdir(parents=True, exist_ok=True)
     ports = free_ports(len(sites))
     homes = [Home(root / code) for code, _ in sites]
     with ThreadPoolExecutor(len(sites)) as threads:
-        list(threads.map(_init, homes, sites, ports))
+        list(threads.map(lambda home, site, port: _init(home, site, port, ledgers.get(site[0])), homes, sites, ports))
+        prepare(homes)
         cards = dict(zip([code for code, _ in sites], threads.map(_card, homes), strict=True))
         list(threads.map(lambda home: _introduce(home, cards), homes))
     return [DemoSite(code, home) for (code, _), home in zip(sites, homes, strict=True)]
@@ -126,9 +135,10 @@ def check_alive(sites: Sequence[DemoSite]) -> None:
             raise DemoFailed(f"the gateway of {site.code} ended with {site.daemon.returncode}: {tail}")
 
 
-def _init(home: Home, site: tuple[str, str], port: int) -> None:
+def _init(home: Home, site: tuple[str, str], port: int, ledger: str | None) -> None:
     code, name = site
-    gateway("init", home.root, "--site", code, "--name", name, "--sftp", f"127.0.0.1:{port}")
+    where = () if ledger is None else ("--ledger", ledger)
+    gateway("init", home.root, "--site", code, "--name", name, "--sftp", f"127.0.0.1:{port}", *where)
 
 
 def _card(home: Home) -> str:

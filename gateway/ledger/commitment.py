@@ -213,7 +213,7 @@ PERSONAL: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 
 EXEMPT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "transfers": ("spool_file", "purge_name", "claims", "attempts", "due"),
+        "transfers": ("spool_file", "node", "purge_name", "claims", "attempts", "due"),
         "consignments": ("claims", "attempts", "due"),
         "receipts": ("claims", "attempts", "due"),
         "lanes": ("failures", "due"),

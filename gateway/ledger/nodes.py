@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from gateway.domain.ownership import Moves, Node, Owner
+from gateway.domain.ownership import SITE, Moves, Node, Owner
 from gateway.events import Event
 from gateway.ledger.fence import SESSION
 from gateway.ledger.integrity import SCHEMA_VERSION
@@ -153,6 +153,12 @@ def version(connection: Connection, name: str) -> Version:
     newest = select(func.max(LANE_OWNERS.c.changed)).scalar_subquery()
     incarnation, number = connection.execute(select(here, newest)).one()
     return Version(incarnation, number or 0)
+
+
+def leads_site(connection: Connection, name: str) -> bool:
+    """Whether the node has the site's own work."""
+    mine = select(LANE_OWNERS.c.epoch).where(LANE_OWNERS.c.partner == SITE, LANE_OWNERS.c.node == name)
+    return connection.execute(mine).first() is not None
 
 
 def end_stuck(connection: Connection) -> None:

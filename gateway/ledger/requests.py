@@ -86,7 +86,7 @@ def ask(
         if takes > 1:
             state = RequestState.PROPOSED
             transaction.record("request.proposed", KIND, identity, act=str(act), **Decision(actor, reason).detail)
-    if owner is None and state is RequestState.ASKED:
+    if owner is None and node is None and state is RequestState.ASKED:
         transaction.lanes.add(SITE)
     transaction.insert(REQUESTS, [{**row, "state": str(state), "takes": takes, "argument": argument, "node": node}])
     return find(transaction.connection, identity)

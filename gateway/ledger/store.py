@@ -343,10 +343,11 @@ class Transaction:
         if keys:
             update_rows(self.connection, table, keys, [values] * len(keys))
 
-    def note_delivered_names(self, names: Mapping[int, str]) -> None:
-        """The names that transfers are delivered under, by their keys; no state changes."""
+    def note_delivered_names(self, names: Mapping[int, str], node: str | None = None) -> None:
+        """The names that transfers are delivered under, by their keys, and the node that has put copies there; no state changes."""
         if names:
-            rows = [{"delivered_name": name} for name in names.values()]
+            placed = {} if node is None else {"node": node}
+            rows = [{"delivered_name": name, **placed} for name in names.values()]
             update_rows(self.connection, TRANSFERS, list(names), rows)
 
     def note_facts(self, facts: Mapping[int, Mapping[str, str]]) -> None:

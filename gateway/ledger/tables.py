@@ -107,6 +107,7 @@ TRANSFERS: Final = Table(
     Column("expires", Float),
     Column("custody", Boolean, nullable=False, default=True),
     Column("spool_file", Text),
+    Column("node", String),
     Column("purge_name", Text),
     Column("delivered_name", Text),
     Column("answer_file", Text),

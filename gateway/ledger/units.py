@@ -13,6 +13,8 @@ seconds since 1970 (UTC), sizes are bytes, digests are SHA-256 in hexadecimal. W
 - `created`, `updated`: when the row was made, and when it was moved last.
 - `salt`: what keeps the digest of its personal columns from being guessed (`ledger.commitment`).
 - `kind`: what the chain calls such a unit.
+
+Long because each column says what it means.
 """
 
 from __future__ import annotations
@@ -61,6 +63,10 @@ class Transfer(NamedTuple):
     """Outbound: whether its bytes lie in the vault. Inbound: False."""
     spool_file: str | None
     """Outbound: fingerprint of the dropped file in spool/outbound that has still to be set aside."""
+    node: str | None
+    """Where the site has nodes. Outbound: whose spool/outbound `spool_file` is of. Inbound: who put the copy that is delivered beside its
+    target (`spool.publication.hidden`).
+    """
     purge_name: str | None
     """Inbound: name of the delivered file in spool/inbound that has still to be removed, since it was redirected."""
     delivered_name: str | None

@@ -22,7 +22,7 @@ from gateway.settings.flow_settings import FlowSettings
 from gateway.settings.naming import MARKER, with_transfer
 from gateway.spool.exception_lists import ENDING, from_csv
 from gateway.spool.names import is_temporary
-from gateway.storage.directory_walk import DIRECTORY, FILE, is_plain, names, opened
+from gateway.storage.directory_walk import FILE, ROOT, is_plain, names, opened
 from gateway.storage.durable import DISK, Disk, disk_error, make_directory
 from gateway.storage.file_group import write_files
 
@@ -87,7 +87,7 @@ class Inbox:
         """Every file that can be taken, oldest first."""
         found: list[Found] = []
         try:
-            root = os.open(self._inbound, DIRECTORY)
+            root = os.open(self._inbound, ROOT)
             try:
                 for flow, passed_over in self._passed_over.items():
                     with opened(root, flow) as directory:

@@ -13,11 +13,12 @@ _CHARACTERS: Final = 16
 
 def likeness(settings: Settings) -> str:
     """16 hex digits for the site's code, its OpenPGP keys, each partner's file, and which have faults. Nothing in it differs from node to node by right."""
-    partners = {code: partner.model_dump(mode="json") for code, partner in settings.partners.items()}
-    stopped = {
-        code: [bool(each.faults), None if each.partner is None else each.partner.model_dump(mode="json")]
-        for code, each in settings.stopped.items()
-    }
+    partners = {}
+    for code in settings.codes:  # a suspension by the ledger's word is no difference of files
+        stopped = settings.stopped.get(code)
+        partner = settings.partners.get(code) if stopped is None else stopped.partner
+        faulty = stopped is not None and bool(stopped.faults)
+        partners[code] = [faulty, None if partner is None else partner.model_dump(mode="json")]
     keys = [settings.openpgp.fingerprint, settings.keys.old_openpgp]
-    said = json.dumps([settings.site.code, keys, partners, stopped], sort_keys=True)
+    said = json.dumps([settings.site.code, keys, partners], sort_keys=True)
     return sha256(said.encode()).hexdigest()[:_CHARACTERS]

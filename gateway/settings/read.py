@@ -178,6 +178,14 @@ def _within_node(source: TomlFile | None, gateway: GatewayFile | None) -> Iterat
     if node.name and not gateway.ledger.url:
         line = source.places.line(("node", "name"))
         yield Fault(source.file, line, "[node] name", "needs [ledger] url: nodes share a ledger in PostgreSQL")
+    for table, enabled in (("load", gateway.load.enabled), ("index", gateway.index.enabled)):
+        if node.name and enabled:
+            line = source.places.line((table, "enabled"))
+            message = (
+                "is for a gateway that works alone: two nodes would take the same files. Run "
+                f"{'`gateway load`' if table == 'load' else '`gateway index run --once`'} by a timer at one machine"
+            )
+            yield Fault(source.file, line, f"[{table}] enabled", message)
     if node.name and not gateway.payloads.url:
         line = source.places.line(("node", "name"))
         yield Fault(source.file, line, "[node] name", "needs [payloads] url: nodes share a store of the site's files")

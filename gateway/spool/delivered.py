@@ -18,7 +18,7 @@ from pathlib import Path
 
 from gateway.errors import NotPermitted, OriginalOther
 from gateway.storage.digest import copy, pieces, rest_digest
-from gateway.storage.directory_walk import DIRECTORY, FILE, opened
+from gateway.storage.directory_walk import FILE, ROOT, opened
 from gateway.storage.durable import DISK, Disk, disk_error
 
 
@@ -98,7 +98,7 @@ def _translated(doing: str) -> Iterator[None]:
 def _directory(inbound: Path, wanted: DeliveredFile) -> Iterator[int | None]:
     """FLOW/PARTNER below spool/inbound; None where that is no directory."""
     with ExitStack() as stack:
-        root = os.open(inbound, DIRECTORY)
+        root = os.open(inbound, ROOT)
         stack.callback(os.close, root)
         above = stack.enter_context(opened(root, wanted.flow))
         yield None if above is None else stack.enter_context(opened(above, wanted.partner))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gateway.errors import NotPermitted
-from gateway.storage.directory_walk import DIRECTORY, is_plain, names, opened
+from gateway.storage.directory_walk import ROOT, is_plain, names, opened
 from gateway.storage.durable import DISK, Disk, disk_error
 
 
@@ -70,7 +70,7 @@ def remove(root: Path, flow: str, partner: str, files: Iterable[OldFile], disk: 
 
 @contextmanager
 def _opened(root: Path) -> Iterator[int]:
-    descriptor = os.open(root, DIRECTORY)
+    descriptor = os.open(root, ROOT)
     try:
         yield descriptor
     finally:

@@ -7,6 +7,9 @@ reader who takes it at once cannot make us publish it twice. (With link and unli
 
 Between file systems, or between the bind mounts of a systemd sandbox, the copy is made durable under a hidden name in the target
 directory, *then* the source is removed, and the rename comes last: the same rule, with the copy as custody.
+
+Where several nodes work on a site, the source is of one node, and its absence says nothing to the others. So `place` comes first: a durable
+copy beside its target, under a hidden name with the node in it. The ledger records that, and then publication takes that copy for the source.
 """
 
 from __future__ import annotations
@@ -14,16 +17,20 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from gateway.errors import CustodyLost, DiskFailed
 from gateway.spool.names import second_name
 from gateway.storage.digest import file_digest, pieces, write_pieces
 from gateway.storage.durable import DISK, Disk, disk_error, move_new
 from gateway.storage.file_group import Group
+
+_HIDDEN: Final = ".gateway-"
+_PART: Final = ".part"
 
 
 class Moment(StrEnum):
@@ -87,6 +94,38 @@ def publish(placements: Sequence[Placement], disk: Disk = DISK) -> list[Publishe
     return [result for result in results if result is not None]
 
 
+def place(placements: Sequence[Placement], node: str, disk: Disk = DISK) -> list[Placement]:
+    """Put durable copies of the sources beside their targets, which no other node touches before they are recorded; the placements with these
+    as sources. Raises as `publish` does.
+    """
+    if not placements:
+        return []
+    placed = [replace(each, source=hidden(each.directory, each.tag, node)) for each in placements]
+    with Group(placements[0].directory, disk) as group:
+        try:
+            for before, after in zip(placements, placed, strict=True):
+                group.add_file(_copy(before, after.source, before.directory.stat().st_gid, disk))
+                group.add_directory(after.directory)
+        except OSError as error:
+            raise disk_error(error, "copying a file that is about to be published") from error
+        group.commit()
+    return placed
+
+
+def hidden(directory: Path, tag: str, node: str) -> Path:
+    """Where `place` puts a copy."""
+    return directory / f"{_HIDDEN}{tag}.{node}{_PART}"
+
+
+def placed_by(root: Path, node: str) -> Iterator[tuple[str, Path]]:
+    """Tags and paths of the copies that a node has put below a directory, in whichever depth."""
+    for directory, _, names in os.walk(root):
+        for name in names:
+            tag, _, rest = name.removeprefix(_HIDDEN).partition(".")
+            if name.startswith(_HIDDEN) and rest == f"{node}{_PART}":
+                yield tag, Path(directory, name)
+
+
 def _at_once(placement: Placement, readers: int, disk: Disk) -> Published | None:
     """Publish by one rename, or find that it was done; None where a copy is needed."""
     try:
@@ -146,7 +185,7 @@ def _other_name(placement: Placement, status: os.stat_result) -> Path | None:
 def _carry(placements: Sequence[Placement], groups: Mapping[Path, int], group: Group, disk: Disk) -> None:
     """Copy into the target directories under hidden names, durably, and only then let go of the sources."""
     for placement in placements:
-        group.add_file(_copy(placement, groups[placement.directory], disk))
+        group.add_file(_copy(placement, _copy_name(placement), groups[placement.directory], disk))
         group.add_directory(placement.directory)
     group.commit()
     for placement in placements:
@@ -159,8 +198,7 @@ def _reveal(placement: Placement, disk: Disk) -> Published:
     return _rename(_copy_name(placement), placement, disk)
 
 
-def _copy(placement: Placement, readers: int, disk: Disk) -> int:
-    target = _copy_name(placement)
+def _copy(placement: Placement, target: Path, readers: int, disk: Disk) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(target, flags, 0o600)
     try:
@@ -180,7 +218,7 @@ def _compare(found: str, expected: str) -> None:
 
 
 def _copy_name(placement: Placement) -> Path:
-    return placement.directory / f".gateway-{placement.tag}.part"
+    return placement.directory / f"{_HIDDEN}{placement.tag}{_PART}"
 
 
 def _open_to_readers(path: Path, status: os.stat_result, mode: int | None, readers: int) -> bool:

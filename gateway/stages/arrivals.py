@@ -1,7 +1,7 @@
 """Arrivals at one node from a partner whose lane is another's: they go through the site's store to the node that records them.
 
-A node leaves them there, under the names that they arrived by, and looks every two seconds for those that are its own to record. Where a
-gateway works alone there are none. Raises what the store and the disk raise.
+A node leaves them there, under the names that they arrived by, and wakes the node that is to record them; which looks when it is woken, at
+most once in two seconds, and at each rescan. Where a gateway works alone there are none. Raises what the store and the disk raise.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from gateway.storage.payloads import KeptFile
 
 ARRIVALS: Final = "arrivals"
 """The directory in sealed/in/PARTNER for what is out of the partner's reach, and not recorded yet."""
-_EVERY: Final = 2.0
+_LEAST: Final = 2.0
+"""Seconds from one look to the next: each lists a part of the store."""
 
 
 class Arrivals:
@@ -36,9 +37,12 @@ class Arrivals:
     def bring(self) -> None:
         """Bring to this node what is its own to record."""
         context, now = self._context, self._context.clock()
-        if context.lanes is None or not is_due(self._look, now, _EVERY):
+        if context.lanes is None:
             return
-        self.due = self._look = now + _EVERY
+        if not is_due(self._look, now, _LEAST):
+            self.due = self._look  # whoever looks so soon may have been woken for this
+            return
+        self._look, self.due = now + _LEAST, None
         for path, sha256 in context.payloads.names(context.home.sealed_in):
             mine = path.parent.name == ARRIVALS and path.parent.parent.name not in context.elsewhere
             if mine and not os.path.lexists(path):
@@ -51,9 +55,13 @@ class Arrivals:
         if not here:
             return
         payloads.keep(here)
-        for path, sha256 in payloads.names(next(iter(here)).parent):
+        directory, passed_on = next(iter(here)).parent, 0
+        for path, sha256 in payloads.names(directory):
             if here.get(path) == sha256:
                 path.unlink(missing_ok=True)
+                passed_on += 1
+        if passed_on:
+            self._context.ledger.wake([directory.parent.name])
 
     def remove(self, transaction: Transaction, arrival: Path) -> None:
         """Once the transaction is committed. Where it is not, the next look finds it in the store again."""

@@ -49,6 +49,7 @@ ITINERARY: Final = (
     Leg("overdue-enquiries", Role.INSPECT, acts_as=AS_SITE),
     Leg("overdue-answers", Role.INSPECT, acts_as=AS_SITE),
     Leg("statement-dispatch", Role.INSPECT, acts_as=AS_SITE),
+    Leg("local-copies", Role.INSPECT, acts_as=AS_NODE),
     Leg("overdue-receipts", Role.VAULT, wakes=(Role.INSPECT, Role.LINK), acts_as=AS_SITE),
     Leg("key-expiry", Role.VAULT, acts_as=AS_SITE),
     Leg("daily-statement", Role.VAULT, wakes=(Role.INSPECT,), acts_as=AS_SITE),

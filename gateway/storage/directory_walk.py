@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from typing import Final
 
 DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+ROOT: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+"""A directory of the site's own, right below its spool: where the site has several nodes it is a link to what they share."""
 FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 """For reading what may be anything: a pipe does not make us wait, a terminal does not become ours."""
 

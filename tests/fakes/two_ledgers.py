@@ -67,7 +67,7 @@ from gateway.stages.outbound.validate import Validate
 from gateway.stages.scanning import Scanner
 from gateway.stages.timers.overdue_receipts import OverdueReceipts
 from gateway.storage.byte_reader import ByteReader
-from gateway.storage.payloads import OneMachine
+from gateway.storage.payloads import OneMachine, Payloads
 from gateway.transport.contract import Transport
 from gateway.transport.folder import FolderTransport
 from gateway.validation.contract import Finding, RecordException, Report, Validator
@@ -75,7 +75,7 @@ from gateway.validation.factory import build
 from gateway.validation.sandbox.pool import Job, Sandbox
 from tests.fakes.keybox import write_keybox
 from tests.fakes.ledgers import Ledgers, kind, usual
-from tests.fakes.stores import DirectoryStore
+from tests.fakes.stores import VARIABLE, SiteStore
 
 _TRIAGE_KEY = bytes(32)
 _LIMITS = Limits()
@@ -244,6 +244,9 @@ class Bench:
         )
         stack.callback(self.ledger.close)
         counter = itertools.count(1)
+        payloads: Payloads = OneMachine()
+        if stored or os.environ.get(VARIABLE):
+            payloads = SiteStore(self.home.state, root / f"{code}.store", code)
         self.context = StageContext(
             settings=self.settings,
             routes=flows,
@@ -253,7 +256,7 @@ class Bench:
             random_float=lambda: 0.5,
             entropy=lambda count: hashlib.sha256(f"{code}{next(counter)}".encode()).digest()[:count],
             stopping=lambda: False,
-            payloads=DirectoryStore(self.home.state, root / f"{code}.store") if stored else OneMachine(),
+            payloads=payloads,
         )
         self.rung = threading.Event()
 

@@ -27,7 +27,7 @@ from tests.nodes.database import Database
 NAMES: Final = ("north", "south", "west")
 LEASE: Final = 5.0
 _MARK: Final = "GATEWAY_SWEEP_NODE"
-_FAKETIME: Final = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+_CLOCK_AHEAD: Final = Path(__file__).with_name("clock_ahead")
 
 
 class Node:
@@ -46,7 +46,8 @@ class Node:
         return self.home.root.parent / "mounts" / self.name
 
     def start(self) -> None:
-        clock = {"LD_PRELOAD": str(_FAKETIME), "FAKETIME": f"+{self.ahead}", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        paths = os.pathsep.join(filter(None, [str(_CLOCK_AHEAD), os.environ.get("PYTHONPATH", "")]))
+        clock = {"PYTHONPATH": paths, "GATEWAY_SWEEP_AHEAD": str(self.ahead)}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "gateway", "--home", str(self.home.root), "run"],
@@ -146,7 +147,7 @@ class Department:
         root.mkdir()
         self.shared, self.store = root / "shared", root / "store"
         ports = free_ports(len(names))
-        aheads = [150.0 * number if clocks_apart and _FAKETIME.is_file() else 0.0 for number in range(len(names))]
+        aheads = [120.0 * number if clocks_apart else 0.0 for number in range(len(names))]
         homes = [Home(root / name) for name in names]
         self.nodes = [Node(*each) for each in zip(names, homes, ports, aheads, strict=True)]
         self.first = homes[0]

@@ -116,11 +116,10 @@ class Sweep:
             way.pass_on()
 
     def _lose_store(self, node: Node) -> None:
-        """Its lanes stay: a node that lacks the store is there, and waits."""
+        """And from what is shared beside it, as where both lie on one mount."""
         node.lose_store()
-        time.sleep(self._chance.uniform(2.0, 8.0))
+        self._during("cut from the store", node)
         node.find_store()
-        self.tried.append(Tried("cut from the store", node.name, None, 0.0, 0.0))
 
     def _restart(self, _node: Node) -> None:
         self.department.database.restart(self._chance.uniform(1.0, 8.0))

@@ -36,7 +36,7 @@ def require_here(settings: Settings, ledger: Ledger) -> None:
             found = nodes.read(transaction.connection).console()
             if found is None:
                 nodes.serve_console(transaction.connection, me.name, me.lease_seconds, version("gateway"))
-                transaction.record(Event.CONSOLE_MOVED, nodes.KIND, me.name)
+                transaction.record(Event.NODE_CONSOLE_MOVED, nodes.KIND, me.name)
                 return
     if found.name != me.name:
         raise ConsoleElsewhere(f"Node {found.name} serves the console of this site, and this is node {me.name}.")

@@ -22,7 +22,7 @@ from gateway.settings.model import Settings
 from gateway.settings.naming import MARKER, with_transfer
 from gateway.spool.exception_lists import ENDING
 from gateway.spool.names import is_temporary
-from gateway.storage.directory_walk import DIRECTORY, FILE, is_plain, names, opened
+from gateway.storage.directory_walk import FILE, ROOT, is_plain, names, opened
 from gateway.storage.durable import disk_error
 
 BESIDE: Final = (ENDING, ".triage.json")
@@ -48,7 +48,7 @@ def lying(settings: Settings, flows: Sequence[str]) -> list[Lying]:
     """Every file of these flows that can be taken."""
     found: list[Lying] = []
     try:
-        root = os.open(settings.home.inbound, DIRECTORY)
+        root = os.open(settings.home.inbound, ROOT)
         try:
             for flow in flows:
                 with opened(root, flow) as directory:

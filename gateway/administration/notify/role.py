@@ -23,7 +23,8 @@ from gateway.daemon.role_frame import Deferral, Life, alone, logged
 from gateway.daemon.roles import NOTIFY
 from gateway.daemon.walls import confine, require_account
 from gateway.errors import UsageWrong
-from gateway.ledger.store import Ledger
+from gateway.ledger import nodes
+from gateway.ledger.store import Connection, Ledger
 from gateway.linux.landlock import confine_connections, confine_writes
 from gateway.logs import Logger
 from gateway.settings.model import Settings
@@ -83,9 +84,13 @@ def _connections(settings: Settings) -> list[str]:
 
 
 def _means(settings: Settings, secrets: Secrets, stopping: Callable[[], bool]) -> Means:
+    def leads(connection: Connection) -> bool:
+        return not settings.node.name or nodes.leads_site(connection, settings.node.name)
+
     return Means(
         deliver=Sender(lambda channel, name, notice, now: send(channel, name, notice, secrets, now), stopping),
         matters=Matters(settings).look,
         random_bytes=os.urandom,
         random_float=random.SystemRandom().random,
+        leads=leads,
     )

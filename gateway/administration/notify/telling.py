@@ -1,7 +1,9 @@
 """Decides when which channel is told what, and sends it: errors at once, everything else collected, through quiet hours none of that.
 
 The ledger's chain is the queue. What a notice is about is written down before it is first sent, so whatever ends this process, the same
-notice goes again and no event is left out or told in two. A channel that fails is tried again with the pauses of `[link]`, for ever; meanwhile events gather, and its next notice has them all, by kinds. Raises what the ledger raises, DiskFull, DiskFailed.
+notice goes again and no event is left out or told in two. A channel that fails is tried again with the pauses of `[link]`, for ever; meanwhile events gather, and its next notice has them all, by kinds. Where the
+site has several nodes, the one that has the site's own work tells what is in the chain, and each tells what is the matter with its machine; the
+others stay behind by so much that whoever takes over tells rather twice than not at all. Raises what the ledger raises, DiskFull, DiskFailed.
 """
 
 from __future__ import annotations
@@ -20,12 +22,15 @@ from gateway.domain.retry import delay, is_due
 from gateway.domain.windows import Window
 from gateway.errors import GatewayError
 from gateway.events import Event
+from gateway.ledger.queries.events import last_before
 from gateway.ledger.queries.figures import last_sequence
 from gateway.ledger.store import Connection, Ledger
 from gateway.logs import Logger
 from gateway.settings.model import Settings
 from gateway.settings.notify import Channel
 
+_BEHIND: Final = 120.0
+_DAY: Final = 86_400.0
 _SAVE_EVERY: Final = 60.0
 """Seconds after which it is written down that there was nothing to tell: a restart reads those events again."""
 
@@ -35,12 +40,15 @@ Deliver = Callable[[Channel, str, Notice, float], int]
 
 @dataclass(frozen=True)
 class Means:
-    """What telling takes besides the site: how notices are sent, what is the matter now, and randomness."""
+    """What telling takes besides the site: how notices are sent, what is the matter now, randomness, and whether this is the one that tells what
+    is in the chain.
+    """
 
     deliver: Deliver
     matters: Callable[[], Iterable[tuple[str, str]]]
     random_bytes: Callable[[int], bytes]
     random_float: Callable[[], float]
+    leads: Callable[[Connection], bool] = lambda _connection: True
 
 
 @dataclass(frozen=True)
@@ -85,8 +93,9 @@ class Teller:
         matter = {f"{event} {about}" for event, about in self._means.matters()}
         with self._ledger.read() as connection:
             head = last_sequence(connection)
+            leads = self._means.leads(connection)
             for each in self._channels:
-                self._plan(connection, each, matter, head, now)
+                self._plan(connection, each, matter, head, now, leads=leads)
         if self.memory != before and not 0 <= now - self._saved_at < _SAVE_EVERY:
             self._save()
         for each in self._channels:
@@ -100,7 +109,9 @@ class Teller:
 
     # -- when
 
-    def _plan(self, connection: Connection, each: _Channel, matter: set[str], head: int, now: float) -> None:
+    def _plan(
+        self, connection: Connection, each: _Channel, matter: set[str], head: int, now: float, *, leads: bool
+    ) -> None:
         """Begin a notice where one is due; else note that there is nothing to tell up to the chain's end."""
         memory = self.memory[each.name]
         told = {key for key in memory.matter if key in matter}
@@ -108,22 +119,33 @@ class Teller:
         rests = not is_due(memory.last + self._least, now, self._least)
         urgent = memory.urgent
         if urgent.until is None:
-            first = first_after(connection, each.urgent, urgent.after)
+            if not leads:
+                urgent = self._behind(connection, urgent, now - _BEHIND)
+            until = head if leads else urgent.after
+            first = first_after(connection, each.urgent, urgent.after) if leads else None
             if first is None and not new:
-                urgent = urgent.model_copy(update={"after": head})
+                urgent = urgent.model_copy(update={"after": until})
             elif not rests:
-                urgent = self._begun(urgent, head, now, found=dict.fromkeys(sorted(new), to_text(now)))
+                urgent = self._begun(urgent, until, now, found=dict.fromkeys(sorted(new), to_text(now)))
                 told |= new
         digest = memory.digest
         if digest.until is None:
-            first = first_after(connection, each.other, digest.after)
-            if first is None:
+            first = first_after(connection, each.other, digest.after) if leads else None
+            if not leads:
+                digest = self._behind(
+                    connection, digest, now - _BEHIND - self._collect - (_DAY if self._quiet else 0.0)
+                )
+            elif first is None:
                 digest = digest.model_copy(update={"after": head})
             elif not rests and not self._is_quiet(now) and is_due(from_text(first) + self._collect, now, self._collect):
                 digest = self._begun(digest, head, now)
         self.memory[each.name] = memory.model_copy(
             update={"urgent": urgent, "digest": digest, "matter": tuple(sorted(told))}
         )
+
+    def _behind(self, connection: Connection, stream: Stream, since: float) -> Stream:
+        """What was before that moment, somebody else has told."""
+        return stream.model_copy(update={"after": max(stream.after, last_before(connection, to_text(since)))})
 
     def _begun(self, stream: Stream, head: int, now: float, found: dict[str, str] | None = None) -> Stream:
         identity = new_id(now, self._means.random_bytes(RANDOM_BYTES))

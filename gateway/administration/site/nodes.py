@@ -70,7 +70,7 @@ def take_console(settings: Settings, log: Logger, decision: Decision) -> Console
             raise UsageWrong(f"The console is served at this node, {me.name}, already.")
         nodes.serve_console(transaction.connection, me.name, me.lease_seconds, version("gateway"))
         was = None if before is None else before.name
-        transaction.record(Event.CONSOLE_MOVED, nodes.KIND, me.name, source=was, **decision.detail)
+        transaction.record(Event.NODE_CONSOLE_MOVED, nodes.KIND, me.name, source=was, **decision.detail)
     return ConsoleMoved(me.name, was)
 
 

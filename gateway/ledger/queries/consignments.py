@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
@@ -90,6 +90,30 @@ def _completed() -> Select[Any]:
         CONSIGNMENTS.c.state == str(State.OPENED), CONSIGNMENTS.c.direction == str(Direction.IN), ~unfinished
     )
     return query.limit(bindparam("limit"))
+
+
+def to_deliver(connection: Connection, but: Collection[str]) -> list[Consignment]:
+    """Opened consignments with files that are to be read before they are delivered; none of the partners `but`."""
+    waiting = exists().where(
+        TRANSFERS.c.consignment == CONSIGNMENTS.c.id,
+        TRANSFERS.c.partner == CONSIGNMENTS.c.partner,
+        TRANSFERS.c.direction == str(Direction.IN),
+        TRANSFERS.c.state == str(State.OPENED),
+        TRANSFERS.c.delivered_name.is_(None),
+    )
+    query = select(CONSIGNMENTS).where(
+        CONSIGNMENTS.c.state == str(State.OPENED),
+        CONSIGNMENTS.c.direction == str(Direction.IN),
+        CONSIGNMENTS.c.partner.not_in(but),
+        waiting,
+    )
+    return [Consignment._make(row) for row in connection.execute(query.order_by(CONSIGNMENTS.c.key))]
+
+
+def received(connection: Connection, ids: Sequence[str]) -> list[Consignment]:
+    """Consignments of partners with these ids, however far they came."""
+    query = select(CONSIGNMENTS).where(CONSIGNMENTS.c.direction == str(Direction.IN), CONSIGNMENTS.c.id.in_(ids))
+    return [Consignment._make(row) for row in connection.execute(query)]
 
 
 def is_unfinished(connection: Connection, identity: str) -> bool:

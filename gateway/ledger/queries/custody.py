@@ -40,9 +40,11 @@ def ids_in_custody(connection: Connection) -> set[str]:
     return set(connection.execute(query).scalars())
 
 
-def not_set_aside(connection: Connection) -> list[Transfer]:
-    """Admitted transfers whose dropped file may still lie in spool/outbound."""
+def not_set_aside(connection: Connection, node: str | None) -> list[Transfer]:
+    """Admitted transfers whose dropped file may still lie in spool/outbound: that of `node`, None where the gateway works alone."""
     query = select(TRANSFERS).where(TRANSFERS.c.spool_file.is_not(None)).order_by(TRANSFERS.c.key)
+    if node is not None:
+        query = query.where(or_(TRANSFERS.c.node == node, TRANSFERS.c.node.is_(None)))
     return [Transfer._make(row) for row in connection.execute(query)]
 
 

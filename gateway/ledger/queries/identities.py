@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any, Final, TypeVar
 
@@ -136,6 +136,17 @@ def state_of(connection: Connection, unit: type[Unit], key: int) -> State | None
     """The state that a row is in now."""
     table = TABLE_OF[unit]
     return connection.execute(select(table.c.state).where(table.c.key == key)).scalar()
+
+
+def placed(connection: Connection, node: str, ids: Collection[str]) -> frozenset[str]:
+    """Those of these inbound transfers of which a copy of that node's is about to be delivered."""
+    query = select(TRANSFERS.c.id).where(
+        TRANSFERS.c.id.in_(list(ids)),
+        TRANSFERS.c.direction == str(Direction.IN),
+        TRANSFERS.c.state == str(State.OPENED),
+        TRANSFERS.c.node == node,
+    )
+    return frozenset(connection.execute(query).scalars())
 
 
 def in_state(connection: Connection, unit: type[Unit], state: State, keys: Sequence[int]) -> frozenset[int]:

@@ -115,19 +115,15 @@ class Collect:
         found = [(path, measure(path)) for path in sorted(arrivals.iterdir())[:BATCH]]
         if not found:
             return 0
+        named = {path: measured for path, measured in found if measured is not None and _kind(path) is not None}
         if partner in context.elsewhere:
-            self._arrivals.pass_on(KeptFile(path, measured.sha256) for path, measured in found if measured is not None)
-            odd = [path for path, measured in found if measured is None]
-            self._lock_away(partner, [_Refused(path, None, _stem(path), LandingUnexpected()) for path in odd])
+            self._arrivals.pass_on(KeptFile(path, measured.sha256) for path, measured in named.items())
+            others = [_unexpected(path, measured) for path, measured in found if path not in named]
+            self._lock_away(partner, others)
             return taken
-        named = {
-            arrivals.with_name(path.name): (path, measured)
-            for path, measured in found
-            if measured is not None and _kind(path) is not None
-        }
         context.payloads.keep(
-            {kept: measured.sha256 for kept, (_, measured) in named.items()},
-            {kept: path for kept, (path, _) in named.items()},
+            {arrivals.with_name(path.name): measured.sha256 for path, measured in named.items()},
+            {arrivals.with_name(path.name): path for path in named},
         )
         refused: list[_Refused] = []
         with context.ledger.write() as transaction:
@@ -172,7 +168,7 @@ class Collect:
         """Record an arrival, or have it `refused`; False where it has to wait."""
         stem, kind = _stem(path), _kind(path)
         if measured is None or kind is None:
-            refused.append(_Refused(path, measured, stem, LandingUnexpected()))
+            refused.append(_unexpected(path, measured))
         elif kind is Receipt:
             return self._receipt(transaction, partner, path, stem, measured)
         elif not self._consignment(transaction, partner, path, stem, measured):
@@ -264,6 +260,10 @@ class Collect:
                     error=each.error,
                 )
                 self._arrivals.remove(transaction, each.path)
+
+
+def _unexpected(path: Path, measured: Measured | None) -> _Refused:
+    return _Refused(path, measured, _stem(path), LandingUnexpected())
 
 
 def _stem(path: Path) -> str:

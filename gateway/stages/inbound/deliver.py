@@ -8,6 +8,10 @@ Where its flow allows that, a file with exceptions in some of its records is del
 nothing else is in it, its flow may have it set aside into `repeats`. What lies beside a file is published before it, and the marker
 after both.
 
+Where the site has nodes, the proof of publication is in the ledger. A good file is copied beside its target first (`spool.publication.place`),
+and the row says under which name it will appear and whose copy that is. From then on, a copy that is gone was published, whichever node looks. A
+file that is not there and has no copy recorded came to a node that lost its lane: the vault opens its consignment again.
+
 The files of a batch are published in the order in which they were sent. Publication is one rename that never overwrites. A file whose source is gone was published by an earlier attempt. The row
 says `delivered` only once the rename is durable, and the transaction that ends the consignment's last transfer also issues
 its receipt.
@@ -42,7 +46,7 @@ from gateway.spool.exception_lists import ENDING as LIST
 from gateway.spool.exception_lists import ExceptionLists, ListKey
 from gateway.spool.markers import mark
 from gateway.spool.names import check_name, has_room, safe_name, second_name
-from gateway.spool.publication import Moment, Placement, publish
+from gateway.spool.publication import Moment, Placement, hidden, place, placed_by, publish
 from gateway.stages.context import BATCH, StageContext, Step
 from gateway.stages.inspection import (
     COUNTS,
@@ -58,13 +62,15 @@ from gateway.stages.inspection import (
 from gateway.stages.issued_receipts import add_answers, answer_of, issue
 from gateway.stages.scanning import Scanner, isolate, to_isolate
 from gateway.stages.triage import Judged, Triage
-from gateway.storage.durable import make_directory, write_new_file
+from gateway.storage.durable import DISK, Disk, make_directory, write_new_file
 from gateway.storage.payloads import KeptFile
 from gateway.validation.contract import Report
 from gateway.validation.sandbox.pool import Crash, Sandbox
 
 Verdict = State | GatewayError | Crash
 _LIST_MODE: Final = 0o640
+_OPENED_AGAIN: Final = 1.0
+"""Seconds after which this looks again for files that the vault is to open again."""
 
 
 class Deliver:
@@ -73,15 +79,25 @@ class Deliver:
     name = "deliver"
 
     def __init__(
-        self, context: StageContext, sandbox: Sandbox, scanner: Scanner | None = None, key: bytes | None = None
+        self,
+        context: StageContext,
+        sandbox: Sandbox,
+        scanner: Scanner | None = None,
+        key: bytes | None = None,
+        disk: Disk = DISK,
     ) -> None:
+        self._disk = disk
         self._triage = Triage(context, key, Direction.IN)
         self._context = context
         self._inspection = Inspection(context, sandbox, scanner)
         self._lists = ExceptionLists(context.home.exceptions, context.payloads)
+        self._has_leftovers = context.node is not None
+        """Whether copies of this node's may lie beside their targets that no row speaks of."""
 
     def step(self) -> Step:
         context = self._context
+        if self._has_leftovers and context.node is not None:
+            self._remove_leftovers(context.node)
         with context.ledger.read() as connection:
             now, stopped = context.clock(), context.stopped
             waiting = fair_share.due(
@@ -93,7 +109,10 @@ class Deliver:
         if not rows and not complete:
             return Step(due=due)
         reports: dict[int, Report] = {}
-        verdicts = self._inspect(rows, reports)
+        lacking = self._lacking(rows)
+        verdicts = self._inspect([row for row in rows if row.key not in lacking], reports)
+        if not verdicts and not complete:
+            return Step(due=context.clock() + _OPENED_AGAIN)
         good = [row for row, verdict in verdicts if verdict is State.DELIVERED]
         facts = {row.key: facts_to_keep(reports[row.key]) if row.key in reports else _facts(row) for row in good}
         listed_rows = [row for row in good if "exceptions" in facts[row.key]]
@@ -103,17 +122,23 @@ class Deliver:
             if row.key in reports:
                 facts[row.key] |= self._triage.facts_of(row, judged.get(row.key))
         names = self._names(good, facts)
+        papers = self._papers(good, listed_rows, judged)
+        placements = self._placements(good, names)
+        lost: frozenset[int] = frozenset()
         if reports:
+            placements |= self._place({key: placements[key] for key in names if key in reports})
             # Before publication: once the file has gone, nobody reads it again, and its name may not be chosen anew.
             with context.ledger.write() as transaction:
                 # What a person has returned meanwhile is not published.
                 unpublished = [row for row in good if row.key in reports]
-                lost = reports.keys() - self._still_opened(transaction, unpublished)
+                lost = frozenset(reports.keys() - self._still_opened(transaction, unpublished))
                 good, listed_rows = ([row for row in each if row.key not in lost] for each in (good, listed_rows))
                 names = {key: name for key, name in names.items() if key not in lost}
                 transaction.note_facts({key: facts[key] for key in reports if key not in lost})
                 self._triage.remember(transaction, {key: each for key, each in judged.items() if key not in lost})
-                transaction.note_delivered_names(names)
+                transaction.note_delivered_names(
+                    {key: name for key, name in names.items() if key in reports}, context.node
+                )
         isolated = to_isolate(
             context,
             {
@@ -122,7 +147,7 @@ class Deliver:
                 if isinstance(verdict, FileInfected)
             },
         )
-        names |= self._publish(good, names, self._papers(good, listed_rows, judged))
+        names |= self._publish(good, placements, papers)
         with context.ledger.write() as transaction:
             opened = self._still_opened(transaction, [row for row, _ in verdicts])
             # A published file whose row was moved all the same is a contradiction, and stops the gateway in `move`.
@@ -137,7 +162,8 @@ class Deliver:
             for consignment in consignments.completed(transaction.connection, BATCH, context.elsewhere):
                 self._complete(transaction, consignment)
         self._inspection.moved()
-        return Step(done=len(rows) + len(complete))
+        self._has_leftovers = context.node is not None and bool(lost)
+        return Step(done=len(verdicts) + len(complete), due=context.clock() + _OPENED_AGAIN if lacking else None)
 
     def close(self) -> None:
         pass
@@ -146,13 +172,33 @@ class Deliver:
     def _still_opened(transaction: Transaction, rows: list[Transfer]) -> frozenset[int]:
         return identities.in_state(transaction.connection, Transfer, State.OPENED, [row.key for row in rows])
 
+    def _lacking(self, rows: list[Transfer]) -> frozenset[int]:
+        """Those whose files are to be opened again at this node. Their consignments' directories go, and the vault finds that."""
+        if self._context.node is None:
+            return frozenset()
+        lacking = [row for row in rows if row.delivered_name is None and not self._source(row).exists()]
+        for consignment in {str(row.consignment) for row in lacking}:
+            shutil.rmtree(self._context.home.opened / consignment, ignore_errors=True)
+        gone = {row.consignment for row in lacking}
+        return frozenset(row.key for row in rows if row.delivered_name is None and row.consignment in gone)
+
+    def _remove_leftovers(self, node: str) -> None:
+        """Copies that no row speaks of, of steps that broke off: their transfers are placed anew, here or elsewhere."""
+        lying = dict(placed_by(self._context.home.inbound, node))
+        with self._context.ledger.read() as connection:
+            recorded = identities.placed(connection, node, lying)
+        for tag, path in lying.items():
+            if tag not in recorded:
+                path.unlink(missing_ok=True)
+        self._has_leftovers = False
+
     def _inspect(self, rows: list[Transfer], good: dict[int, Report]) -> list[tuple[Transfer, Verdict]]:
         """Each row with its verdict; `good` collects the reports on the good files."""
         verdicts: list[tuple[Transfer, Verdict]] = []
         present: list[tuple[Transfer, Path]] = []
         for row in rows:
             path = self._unpacked(row)
-            if path.exists():
+            if row.node is None and path.exists():
                 present.append((row, path))
             else:
                 # Only publication takes a file away from here, and only after it was found good.
@@ -165,6 +211,13 @@ class Deliver:
                 good[row.key] = result
         # Readers are done at different times. What a back office takes in the order of its arrival comes as it was sent.
         return sorted(verdicts, key=lambda each: each[0].key)
+
+    def _source(self, row: Transfer) -> Path:
+        """Where the file lies before it is published."""
+        if row.node is None or row.delivered_name is None:
+            return self._unpacked(row)
+        inbound = self._context.home.inbound / row.flow / row.partner
+        return hidden((inbound / row.delivered_name).parent, row.id, row.node)
 
     def _unpacked(self, row: Transfer) -> Path:
         return self._context.home.opened / str(row.consignment) / f"{row.position:04d}"
@@ -235,11 +288,9 @@ class Deliver:
         name = safe_name(f"{name}_" if name.lower().endswith(beside) else name)
         return second_name(name, row.id) if flow.done_marker and not has_room(name, len(MARKER)) else name
 
-    def _publish(
-        self, rows: list[Transfer], names: Mapping[int, str], papers: Mapping[int, Mapping[str, bytes]]
-    ) -> dict[int, str]:
-        """Publish the files to the back office, what lies beside each before it; the names that they have there."""
-        placements = []
+    def _placements(self, rows: list[Transfer], names: Mapping[int, str]) -> dict[int, Placement]:
+        """Where the files are and are to be; the directories are made."""
+        placements = {}
         made: set[Path] = set()
         for row in rows:
             target = self._context.home.inbound / row.flow / row.partner / names[row.key]
@@ -249,13 +300,27 @@ class Deliver:
                     # Whatever the umask: operators and the back office look into `repeats` by their group.
                     target.parent.chmod(SHARED)
                 made.add(target.parent)
-            placements.append(Placement(self._unpacked(row), target.parent, target.name, row.id, row.sha256))
+            placements[row.key] = Placement(self._source(row), target.parent, target.name, row.id, row.sha256)
+        return placements
+
+    def _place(self, placements: Mapping[int, Placement]) -> dict[int, Placement]:
+        """The same, with copies beside the targets for sources, where the site has nodes."""
+        if (node := self._context.node) is None:
+            return {}
+        self._has_leftovers = True
+        return dict(zip(placements, place(list(placements.values()), node, self._disk), strict=True))
+
+    def _publish(
+        self, rows: list[Transfer], places: Mapping[int, Placement], papers: Mapping[int, Mapping[str, bytes]]
+    ) -> dict[int, str]:
+        """Publish the files to the back office, what lies beside each before it; the names that they have there."""
+        placements = [places[row.key] for row in rows]
         beforehand: dict[int, list[Path]] = {}
         for row, placement in zip(rows, placements, strict=True):
             if row.key in papers and placement.source.exists():
                 beside = {placement.directory / f"{placement.name}{end}": text for end, text in papers[row.key].items()}
                 beforehand[row.key] = [path for path, content in beside.items() if _put(path, content)]
-        published = publish(placements)
+        published = publish(placements, self._disk)
         for row, placement, found in zip(rows, placements, published, strict=True):
             if row.key in papers and found.path.name != placement.name and found.moment is not Moment.COLLECTED:
                 # Somebody put another file there between the look and the rename: what lies beside it follows the file.

@@ -4,6 +4,11 @@ Plaintext is written below `state/vault/opened` only. The rows of its transfers 
 durable. A consignment that breaks the rule after its manifest proved to be the partner's and meant for this site is
 answered with a receipt of outcome `quarantined`; any other gets no answer. Large consignments are opened in the background.
 Files that may have been delivered before the site was restored from a copy are held.
+
+Plaintext stays at the node where it was written. A consignment that was opened at another node, and not delivered there, is opened once
+more, of the same bytes, and no row changes.
+
+Long because of that: both ways are one rule.
 """
 
 from __future__ import annotations
@@ -11,20 +16,23 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import orjson
 
 from gateway.crypto.contract import Opened, OpenPgp
 from gateway.domain.identity import from_text
 from gateway.domain.manifest import Manifest, accept
+from gateway.domain.retry import is_due
 from gateway.domain.states import Direction, State
 from gateway.errors import (
     ArchiveRefused,
     ConsignmentAltered,
     ContentInvalid,
+    Defer,
     DiskFailed,
     GatewayError,
     ImpossibleMove,
@@ -49,6 +57,11 @@ from gateway.stages.issued_receipts import issue_quarantined
 from gateway.stages.kept_files import brought, sealed_file
 from gateway.stages.signing import note_use
 from gateway.stages.statements import Received, keep, note_accepts, received
+
+_LOOK_EVERY: Final = 1.0
+_TRY_AGAIN: Final = 30.0
+_AGAIN: Final = ".again"
+"""Behind the name of a directory that is not whole yet."""
 
 # The sender gets a receipt for these: each is checked after the manifest's sender, recipient and fingerprints.
 _ANSWERED = (
@@ -97,7 +110,11 @@ class Open:
     ) -> None:
         self._context = context
         self._unpack = unpack
+        self._engine = engine
         self._claimed: set[int] = set()
+        self._look = 0.0
+        self._later: dict[str, float] = {}
+        """Until when consignments are left alone that could not be opened again."""
         self._queues = ConsignmentQueues(
             context,
             engine,
@@ -110,7 +127,11 @@ class Open:
         )
 
     def step(self) -> Step:
-        return self._queues.step()
+        step = self._queues.step()
+        if self._context.node is None:
+            return step
+        again = self._open_again()
+        return replace(step, done=step.done + again, due=min(self._look, step.due or self._look))
 
     def close(self) -> None:
         self._queues.close()
@@ -149,6 +170,47 @@ class Open:
             self._refuse(row, attempt, error)
         self._claimed.discard(row.key)
 
+    def _open_again(self) -> int:
+        """Open what came to this node with its lane; how many that were."""
+        context, now = self._context, self._context.clock()
+        if not is_due(self._look, now, _LOOK_EVERY):
+            return 0
+        self._look = now + _LOOK_EVERY
+        with context.ledger.read() as connection:
+            rows = consignments.to_deliver(connection, context.stopped)
+        self._later = {row.id: self._later[row.id] for row in rows if row.id in self._later}
+        done = 0
+        for row in rows:
+            if (context.home.opened / row.id).exists() or not is_due(self._later.get(row.id, 0.0), now, _TRY_AGAIN):
+                continue
+            try:
+                self._write_again(row)
+                done += 1
+            except Defer:
+                raise
+            except GatewayError as error:
+                self._later[row.id] = now + _TRY_AGAIN
+                fault = DiskFailed(
+                    f"a consignment that was opened at another node cannot be opened here: {error.reason}"
+                )
+                context.say_deferred(fault, partner=row.partner, consignment=row.id, stage=self.name)
+        return done
+
+    def _write_again(self, row: Consignment) -> None:
+        home = self._context.home
+        target, plain = home.opened / f"{row.id}{_AGAIN}", home.opened / f"{row.id}.tar.zst"
+        try:
+            _clear(target)
+            plain.unlink(missing_ok=True)
+            target.mkdir(mode=0o770, parents=True)
+            self._unpack_sealed(row, self._engine, plain, target, lambda _opened, content: Manifest.parse(content))
+            target.rename(home.opened / row.id)
+        except OSError as error:
+            raise DiskFailed(f"the vault: {error.strerror}") from error
+        with self._context.ledger.read() as connection:
+            if not consignments.is_unfinished(connection, row.id):
+                _clear(home.opened / row.id)  # the last of it was delivered meanwhile
+
     def _read(self, row: Consignment, attempt: _Attempt, engine: OpenPgp) -> None:
         """Decrypt, verify and unpack; the files lie durably in the vault when this returns."""
         context = self._context
@@ -161,15 +223,31 @@ class Open:
             target.mkdir(mode=0o770)
         except OSError as error:
             raise DiskFailed(f"the vault: {error.strerror}") from error
+
+        def judge(opened: Opened, content: bytes) -> Manifest:
+            attempt.opened = opened
+            return self._judge(content, row, attempt)
+
+        self._unpack_sealed(row, engine, plain, target, judge)
+        if attempt.manifest is not None:
+            attempt.statements = received(context, engine, row.partner, attempt.manifest, target)
+
+    def _unpack_sealed(
+        self,
+        row: Consignment,
+        engine: OpenPgp,
+        plain: Path,
+        target: Path,
+        judge: Callable[[Opened, bytes], Manifest],
+    ) -> None:
+        """Into the directory `target`, by way of `plain`; `judge` makes the manifest of its bytes, or refuses it."""
+        context = self._context
         try:
             sealed = brought(context.payloads, sealed_file(context.home, row))
             opened = engine.open(sealed, row.partner, plain, context.settings.limits.receive_bytes)
             if opened.sealed_sha256 != row.sealed_sha256:
                 raise ConsignmentAltered("the sealed file changed after it had landed")
-            attempt.opened = opened
-            self._unpack(plain, target, lambda content: self._judge(content, row, attempt))
-            if attempt.manifest is not None:
-                attempt.statements = received(context, engine, row.partner, attempt.manifest, target)
+            self._unpack(plain, target, partial(judge, opened))
         finally:
             plain.unlink(missing_ok=True)
 

@@ -68,7 +68,7 @@ class Admit:
         # Under the write lock: `gateway submit` puts its files into custody under it, before their rows.
         with context.ledger.write() as transaction:
             known = custody.ids_in_custody(transaction.connection)
-            unreleased = custody.not_set_aside(transaction.connection)
+            unreleased = custody.not_set_aside(transaction.connection, context.node)
             for path in orphans(context.home.custody, known):
                 path.unlink(missing_ok=True)
         gone = []
@@ -157,6 +157,7 @@ class Admit:
                 "size": copy.size,
                 "sha256": copy.sha256,
                 "spool_file": drop.fingerprint,
+                "node": context.node,
                 "reference": None,
             }
             for drop, identity, copy in taken
@@ -168,9 +169,11 @@ class Admit:
             except (LedgerBusy, LaneLost, DiskFull):
                 self._remove_copies(taken)  # for certain no row was written
                 raise
-        self._release([(drop, identity) for drop, identity, _ in taken])
-        # `validate` clears the rows' `spool_file` where the file is gone.
+        gone = self._release([(drop, identity) for drop, identity, _ in taken])
         self._intake.keep_released(drop for drop, _, _ in taken)
+        # A gateway that works alone saves this transaction: its `validate` clears the rows' `spool_file` where the file is gone.
+        if context.node is not None:
+            self._forget_spool_files(gone)
         return len(taken)
 
     def _remove_copies(self, taken: Iterable[tuple[Drop, str, Taken]]) -> None:
@@ -232,7 +235,7 @@ class Admit:
         """Clear the rows' `spool_file`: these dropped files are gone."""
         if fingerprints:
             with self._context.ledger.write() as transaction:
-                rows = custody.not_set_aside(transaction.connection)
+                rows = custody.not_set_aside(transaction.connection, self._context.node)
                 keys = [row.key for row in rows if row.spool_file in fingerprints]
                 transaction.set(TRANSFERS, keys, spool_file=None)
 

@@ -191,11 +191,17 @@ class Validate:
             "schema": schema,
             "message_id": None if facts is None else facts.get("message_id"),
             "facts": None if facts is None else orjson.dumps(dict(facts)).decode(),
-            "spool_file": row.spool_file if self._still_lies_there(row) else None,
             "code": code,
             "reason": move.reason,
             "event": event,
+            **self._set_aside(row),
         }
+
+    def _set_aside(self, row: Transfer) -> dict[str, Any]:
+        """Whose dropped file is gone has no `spool_file` any more. Where there are nodes, the one that it was dropped at says so."""
+        if self._context.node is not None:
+            return {}
+        return {"spool_file": row.spool_file if self._still_lies_there(row) else None}
 
     def _still_lies_there(self, row: Transfer) -> bool:
         """Whether the dropped file still lies in the spool, since it could not be removed when its copy was taken."""

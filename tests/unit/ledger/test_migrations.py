@@ -114,7 +114,7 @@ def test_an_older_ledger_is_brought_up_to_date_with_all_that_it_says(tmp_path: P
     try:
         with ledger.read() as connection:
             found = {row.id: row for row in transfers(connection)}
-            assert [row.id for row in custody.not_set_aside(connection)] == ["dropped"]
+            assert [row.id for row in custody.not_set_aside(connection, None)] == ["dropped"]
             assert [row.id for row in custody.to_purge(connection)] == ["redirected"]
             assert [row.id for row in back_office_answers.to_notify(connection, 9)] == ["heard"]
             assert [row.id for row in backlog.unanswered(connection, 2.0)] == ["waits"]

@@ -155,7 +155,7 @@ def test_one_node_serves_the_console_and_the_others_are_refused_until_a_person_m
         served.require_here(b, site.ledger)
     with site.ledger.write() as transaction:
         nodes.serve_console(transaction.connection, "b", LEASE, "1")
-        transaction.record(Event.CONSOLE_MOVED, nodes.KIND, "b", source="a")
+        transaction.record(Event.NODE_CONSOLE_MOVED, nodes.KIND, "b", source="a")
     served.require_here(b, site.ledger)
     assert served.served_elsewhere(a, site.ledger) == "b"
     found = site.read()

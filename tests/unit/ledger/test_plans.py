@@ -190,7 +190,7 @@ def test_start_and_idleness_read_no_whole_table(pair: Pair) -> None:
     listener = Listener(pair.dwp)
     with pair.dwp.ledger.read() as connection:
         custody.ids_in_custody(connection)
-        custody.not_set_aside(connection)
+        custody.not_set_aside(connection, None)
         custody.to_purge(connection)
         waiting.due_now(connection, pair.dwp.now)
     Conclude(pair.dwp.context).step()

@@ -36,3 +36,16 @@ def test_what_a_node_needs(tmp_path: Path, url: str, node: dict[str, str | int],
     write_text(home.gateway_toml, change(change(stored, "ledger", {"url": url}), "node", node))
     _, faults = examine(home)
     assert [fault.where for fault in faults] == ([] if where is None else [where])
+
+
+@pytest.mark.parametrize("table", ["load", "index"])
+def test_what_takes_delivered_files_away_is_for_one_machine(tmp_path: Path, table: str) -> None:
+    home = Home(tmp_path)
+    made = render_gateway_toml(
+        code="DWP", name="DWP", fingerprint="A" * 40, host="127.0.0.1", port=2222, user="gateway"
+    )
+    make(site_directories(home))
+    text = change(change(made, "ledger", {"url": URL}), "node", {"name": "north-1"})
+    write_text(home.gateway_toml, change(text, table, {"enabled": True}))
+    _, faults = examine(home)
+    assert [fault.where for fault in faults] == [f"[{table}] enabled"]

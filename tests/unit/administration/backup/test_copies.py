@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.administration.backup import contents, restoring, taking
+from gateway.administration.backup import contents, restoring, secret_keys, taking
 from gateway.administration.backup.contents import Contents
+from gateway.administration.site.settings import load
 from gateway.domain.manifest import AuditHead
 from gateway.errors import BackupUnusable, CopyFull, SiteBusy, UsageWrong
 from gateway.ledger.chain import RESTORED
@@ -23,6 +24,7 @@ from gateway.ledger.queries.restorations import SUBJECT, was_lost
 from gateway.ledger.snapshot import copy_ledger
 from gateway.ledger.store import read_head
 from gateway.settings.home import Home
+from gateway.settings.write import change
 from gateway.stages.statements import make
 from tests.fakes.ledgers import kind
 from tests.fakes.two_ledgers import Bench, Pair, PretendedPgp, two_ledgers
@@ -194,3 +196,53 @@ def test_day_from_before_the_loss_is_not_stated_again(pair: Pair) -> None:
     dwp.now += 86400
     assert make(dwp.context, engine, date.fromordinal(today.toordinal() + 2))
     shutil.rmtree(dwp.home.statements)
+
+
+class Elsewhere:
+    """A store of the site's, as far as a copy asks: it is one."""
+
+
+@pytest.mark.parametrize("pair", ["sqlite", "postgresql"], indirect=True)
+def test_files_of_a_store_and_shared_directories_are_left_to_their_own_means_and_the_copy_says_so(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dwp = pair.dwp
+    dwp.submit("a.xml", b"claim a")
+    pair.work()
+    dwp.submit("b.xml", b"claim b")
+    (tmp_path / "shared").mkdir()
+    dwp.home.inbound.rename(tmp_path / "shared" / "inbound")
+    dwp.home.inbound.symlink_to(tmp_path / "shared" / "inbound")
+    (tmp_path / "shared" / "inbound" / "of-all-nodes.xml").write_bytes(b"shared")
+    key = dwp.home.payload_key
+    key.write_bytes(b"k" * 32)
+    monkeypatch.setattr(taking, "payloads_of", lambda _settings: Elsewhere())
+    taken = taking.take(dwp.settings, tmp_path / "copies", lambda: dwp.now, lambda _what, _count: None)
+    assert (taken.stored, taken.faults) == (True, ())
+    copy = Path(taken.path)
+    made = contents.read(copy)
+    assert made.stored
+    there = contents.home_in(copy)
+    below = {each.path for each in made.files}
+    assert not [
+        path for path in below if path.startswith(("state/vault", "state/sealed", "state/evidence", "spool/inbound"))
+    ]
+    assert {"config/gateway.toml", "state/ledger/ledger.sqlite3"} <= below
+    assert not list(there.custody.glob("*"))
+    assert key in secret_keys._secrets(dwp.home)
+
+
+def test_copy_of_a_site_on_postgresql_with_nodes_comes_back_as_a_gateway_that_works_alone(tmp_path: Path) -> None:
+    """Its configuration names a database and a node: what comes back does not write into the one, nor take the other's name."""
+    with two_ledgers(tmp_path / "sites", ledgers=kind("postgresql")) as pair:
+        dwp = pair.dwp
+        dwp.configure()
+        url = "postgresql:///nobody?host=/nowhere"  # whoever asked it would fail
+        text = change(dwp.home.gateway_toml.read_text(), "ledger", {"url": url})
+        dwp.home.gateway_toml.write_text(change(text, "node", {"name": "north-1"}))
+        taken = taking.take(dwp.settings, tmp_path / "copies", lambda: dwp.now, lambda _what, _count: None)
+    put_back = restoring.restore(Path(taken.path), tmp_path / "back", None, 0.0, lambda _what, _count: None)
+    assert (put_back.alone, put_back.stored, put_back.head, put_back.faults) == (True, False, taken.head, ())
+    settings = load(Home(tmp_path / "back"))
+    assert (settings.ledger.url, settings.node.name) == ("", "")
+    assert restoring.restore(Path(taken.path), tmp_path / "trial", None, 0.0, lambda *_: None, dry_run=True).alone

@@ -40,6 +40,7 @@ class Site:
     tried: int = 0
     down: bool = False
     matters: frozenset[tuple[str, str]] = frozenset()
+    leads: bool = True
     log: io.BytesIO = field(default_factory=io.BytesIO)
     settings: Settings = field(init=False)
 
@@ -66,6 +67,7 @@ class Site:
             matters=lambda: self.matters,
             random_bytes=lambda size: next(counter).to_bytes(size, "big"),
             random_float=lambda: 1.0,
+            leads=lambda _connection: self.leads,
         )
         return Teller(self.settings, self.bench.ledger, means, configure("DWP", "notify", stream=self.log, strict=True))
 
@@ -120,6 +122,30 @@ def test_nothing_is_told_twice_or_left_out_over_a_restart(site: Site) -> None:
     site.teller().look()
     site.teller().look()
     assert site.told() == [("urgent", [("lane.held", 1)]), ("urgent", [("lane.stuck", 1)])]
+
+
+def test_of_several_nodes_one_tells_what_is_in_the_chain_and_who_takes_over_leaves_nothing_out(site: Site) -> None:
+    """Each tells what is the matter with its own machine."""
+    site.leads = False
+    teller = site.teller()
+    teller.look()
+    site.happens("lane.held")
+    site.happens("lane.deferred")
+    site.passes(10)
+    teller.look()
+    site.matters = frozenset({("role.died", "vault")})
+    teller.look()
+    assert site.told() == [("urgent", [("role.died", 1)])]
+    site.happens("lane.stuck")
+    site.passes(1)
+    teller.look()
+    site.leads = True  # the node that told until now is gone, and nobody knows whether it had told the last
+    site.passes(5)
+    teller.look()
+    assert site.told()[1:] == [("urgent", [("lane.stuck", 1)])]
+    site.passes(60)
+    teller.look()
+    assert site.told()[2:] == [("digest", [("lane.deferred", 1)])]
 
 
 def test_a_crash_after_sending_sends_the_same_notice_again_under_the_same_id(site: Site) -> None:

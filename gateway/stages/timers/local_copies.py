@@ -1,0 +1,72 @@
+"""Local copies: plaintext of lanes that are another node's now leaves this machine's vault, since the site's store has the files, sealed.
+
+It waits until a lane has been elsewhere for ten minutes: what was under way here when it moved reads its files until it ends. A file without
+a row stays; it is on its way into the ledger, or the next start removes it. Raises DiskFailed and what the ledger raises.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Final
+
+from gateway.domain.identity import is_id
+from gateway.domain.retry import is_due
+from gateway.domain.states import Direction
+from gateway.ledger.queries import consignments, identities
+from gateway.stages.context import StageContext, Step
+from gateway.storage.durable import disk_error
+
+AWAY: Final = 600.0
+"""Seconds that a lane has been elsewhere before its copies go."""
+_EVERY: Final = 60.0
+
+
+class LocalCopies:
+    """Looks once a minute, where the site has nodes."""
+
+    name = "local-copies"
+
+    def __init__(self, context: StageContext) -> None:
+        self._context = context
+        self._look = 0.0
+        self._since: dict[str, float] = {}
+        """Since when lanes have been elsewhere, as this process saw it."""
+
+    def step(self) -> Step:
+        context, now = self._context, self._context.clock()
+        if context.lanes is None:
+            return Step()
+        self._since = {partner: self._since.get(partner, now) for partner in context.elsewhere}
+        if not is_due(self._look, now, _EVERY):
+            return Step(due=self._look)
+        self._look = now + _EVERY
+        away = frozenset(partner for partner, since in self._since.items() if now >= since + AWAY)
+        return Step(done=self._remove(away) if away else 0, due=self._look, quiet=True)
+
+    def close(self) -> None:
+        pass
+
+    def _remove(self, away: frozenset[str]) -> int:
+        home = self._context.home
+        done = 0
+        try:
+            custody, opened = _ids(home.custody), _ids(home.opened)
+            with self._context.ledger.read() as connection:
+                sent = identities.by_ids(connection, Direction.OUT, custody)
+                received = consignments.received(connection, opened)
+            for transfer in sent:
+                if transfer.partner in away:
+                    (home.custody / transfer.id).unlink(missing_ok=True)
+                    done += 1
+            for consignment in received:
+                if consignment.partner in away:
+                    shutil.rmtree(home.opened / consignment.id, ignore_errors=True)
+                    done += 1
+        except OSError as error:
+            raise disk_error(error, "removing copies of files that are another node's") from error
+        return done
+
+
+def _ids(directory: Path) -> list[str]:
+    return [path.name for path in directory.iterdir() if is_id(path.name)]
