@@ -91,13 +91,13 @@ class Server:
         self._start_anew()
 
     def _node_is_away(self) -> bool:
-        """Whether this gateway is a node which has not been there for most of its lease, nor had as long to begin: what comes is to go elsewhere
+        """Whether this gateway is a node which has not been there for most of its lease, nor had a lease to begin: what comes is to go elsewhere
         by the time that others have its lanes.
         """
         node, now = self._settings.node, time.monotonic()
-        return (
-            bool(node.name) and now - max(self._began, last(self._settings.home.run, now)) > node.lease_seconds * _REST
-        )
+        if not node.name or now - self._began < node.lease_seconds:
+            return False
+        return now - last(self._settings.home.run, now) > node.lease_seconds * _REST
 
     def _start_anew(self) -> None:
         """End sshd with every session, and start it; where that fails it is tried again a little later."""

@@ -90,8 +90,12 @@ def introduce(home: Home, card: Card, endpoint: EndpointSettings | None) -> None
     write_partner(home, partner)
 
 
-def introduce_all(department: Home, authorities: dict[str, Home], server: Server, ports: Sequence[int]) -> None:
-    """The Department knows all, and each knows it; their servers listen at these ports, each of which is the first for some."""
+def introduce_all(
+    department: Home, authorities: dict[str, Home], server: Server, ports: Sequence[int], line: int | None = None
+) -> None:
+    """The Department knows all, and each knows it; their servers listen at these ports, each of which is the first for some. The Department reaches theirs by the
+    port of a `line`, where there is one.
+    """
     account = server.user
     ours = make_card(load(department), time.time())
     server_key = server.known_hosts.read_text("utf-8").split(" ", 1)[1].strip()
@@ -109,7 +113,11 @@ def introduce_all(department: Home, authorities: dict[str, Home], server: Server
         )
         introduce(home, ours, reached)
         endpoint = EndpointSettings(
-            host="127.0.0.1", port=server.port, user=account, path=f"{code}/landing/{DWP}/in", host_key=server_key
+            host="127.0.0.1",
+            port=line or server.port,
+            user=account,
+            path=f"{code}/landing/{DWP}/in",
+            host_key=server_key,
         )
         introduce(department, make_card(load(home), time.time()), endpoint)
 

@@ -142,9 +142,20 @@ def _turn(link: Path, target: Path) -> None:
 class Department:
     """The site: its nodes and what they share, below `root`."""
 
-    def __init__(self, root: Path, database: Database, names: Sequence[str] = NAMES, *, clocks_apart: bool) -> None:
+    def __init__(
+        self,
+        root: Path,
+        database: Database,
+        names: Sequence[str] = NAMES,
+        *,
+        clocks_apart: bool = False,
+        lease: float = LEASE,
+    ) -> None:
+        self.lease = lease
         self.root, self.database = root, database
         root.mkdir()
+        self.tables: dict[str, dict[str, object]] = {}
+        """Settings that all nodes have besides."""
         self.shared, self.store = root / "shared", root / "store"
         ports = free_ports(len(names))
         aheads = [120.0 * number if clocks_apart else 0.0 for number in range(len(names))]
@@ -183,14 +194,14 @@ class Department:
 
     def _tables(self, node: Node) -> dict[str, dict[str, object]]:
         tables: dict[str, dict[str, object]] = {
-            "node": {"name": node.name, "lease_seconds": LEASE, "heartbeat_seconds": 0.7},
+            "node": {"name": node.name, "lease_seconds": self.lease, "heartbeat_seconds": self.lease / 7},
             "ledger": {"url": self.database.url_for(node.name)},
             "sftp_server": {"port": node.port},
             "link": {"retry_base_seconds": 0.2, "retry_cap_seconds": 2.0},
             "daemon": {"rescan_seconds": 1.0, "workers": 1},
         }
         tables["payloads"] = {"url": f"file://{node.mount}/store"}
-        return tables
+        return tables | self.tables
 
     def start(self) -> None:
         for node in self.nodes:

@@ -22,7 +22,7 @@ from typing import Final
 from gateway.domain.ownership import SITE
 from tests.nodes.authorities import introduce_all, make_authorities
 from tests.nodes.database import Database, database
-from tests.nodes.department import NAMES, Department, Node, owners, wait_until
+from tests.nodes.department import LEASE, NAMES, Department, Node, owners, wait_until
 from tests.nodes.traffic import File, Traffic
 
 PATIENCE: Final = 60.0
@@ -81,10 +81,11 @@ class Sweep:
             say(_line(self.tried[-1]))
 
     def _during(self, fault: str, node: Node, lasting: float = 0.0) -> None:
-        """The others take the node's lanes, and files go through."""
+        """The others take the node's lanes, and files go through. Until the node counts as gone, partners may still leave files there, which wait."""
         began = time.monotonic()
         others = [each for each in self.department.nodes if each is not node]
         lanes = self._lanes_have_nodes(node.name)
+        time.sleep(max(0.0, began + self.department.lease - time.monotonic()))
         wave = self.traffic.wave(12, 6, others, past=node)
         self.tried.append(Tried(fault, node.name, lanes, self._receipted(wave, fault), 0.0))
         time.sleep(max(0.0, began + lasting - time.monotonic()))
@@ -170,7 +171,13 @@ def _line(tried: Tried) -> str:
 
 @contextmanager
 def running(
-    seed: int, count: int, *, names: Sequence[str] = NAMES, standby: bool = False, clocks_apart: bool = False
+    seed: int,
+    count: int,
+    *,
+    names: Sequence[str] = NAMES,
+    standby: bool = False,
+    clocks_apart: bool = False,
+    lease: float = LEASE,
 ) -> Iterator[Sweep]:
     """Three nodes and so many partners at work, and all gone at the end."""
     root = Path(tempfile.mkdtemp(prefix="gateway-sweep-"))
@@ -178,7 +185,7 @@ def running(
     try:
         with (
             database(standby=standby) as servers,
-            _site(root, servers, names, seed, count, clocks_apart=clocks_apart) as made,
+            _site(root, servers, seed, count, names, clocks_apart=clocks_apart, lease=lease) as made,
         ):
             keep = True
             yield made
@@ -192,10 +199,10 @@ def running(
 
 @contextmanager
 def _site(
-    root: Path, servers: Database, names: Sequence[str], seed: int, count: int, *, clocks_apart: bool
+    root: Path, servers: Database, seed: int, count: int, names: Sequence[str], *, clocks_apart: bool, lease: float
 ) -> Iterator[Sweep]:
     authorities, server = make_authorities(root / "authorities", count)
-    department = Department(root / "department", servers, names, clocks_apart=clocks_apart)
+    department = Department(root / "department", servers, names, clocks_apart=clocks_apart, lease=lease)
     introduce_all(department.first, authorities, server, department.ports)
     department.share()
     department.start()

@@ -17,7 +17,7 @@ from gateway.administration.views.nodes import NodesView, listed
 from gateway.daemon.heartbeat import Heartbeat
 from gateway.domain.ownership import AS_LANE, AS_NODE, AS_SITE, SITE, Moves, owner_of
 from gateway.domain.states import Direction, State
-from gateway.errors import GatewayError, ImpossibleMove, LaneLost, LedgerAway, LostRace
+from gateway.errors import GatewayError, ImpossibleMove, LaneLost, LedgerAway, LostRace, StoreUnreachable
 from gateway.ledger import nodes
 from gateway.ledger.audit.chain import check_chain
 from gateway.ledger.audit.rows import check_rows
@@ -357,3 +357,26 @@ def test_a_writer_that_was_stopped_in_a_statement_does_not_hold_the_head(site: S
     assert [type(error) for error in ended] == [LedgerAway]
     with site.ledger.write():
         pass
+
+
+def test_a_node_that_does_not_reach_the_store_is_away_and_the_others_have_its_lanes(site: Site) -> None:
+    site.beat("a", "b")
+    there, reached = list[str](), [True]
+
+    def reach() -> None:
+        if not reached[0]:
+            raise StoreUnreachable
+
+    site.beats["a"]._reach, site.beats["a"]._there = reach, lambda: there.append("a")
+    site.beat("a")
+    assert there == ["a"]
+    reached[0] = False
+    for _ in range(4):
+        site.pass_time(LEASE * 0.6)
+        assert site.beats["a"]._beaten(), "it goes on trying"
+        site.beat("b")
+    assert (there, site.leads("b")) == (["a"], {SITE, *PARTNERS})
+    assert [keys["code"] for event, keys in site.said if event == "work.deferred"] == ["store-unreachable"], "told once"
+    reached[0] = True
+    site.beat("a")
+    assert there == ["a", "a"]

@@ -1,0 +1,84 @@
+"""Files a second with one, two and three nodes, where what a file costs is the time of the link and not of this machine's processors.
+
+`python -m tests.nodes.rate [--partners N] [--files N] [--latency SECONDS]`: every partner's server is behind a line with latency; files are dropped at
+the nodes in turn, and the clock runs until the last of them is sent. One file a consignment, so that each pays for itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+from tests.nodes.authorities import introduce_all, make_authorities
+from tests.nodes.database import database
+from tests.nodes.department import NAMES, Department, owners, wait_until
+from tests.nodes.traffic import Traffic
+
+_DELAY: Final = Path(__file__).with_name("delay.py")
+
+
+def measured(count: int, partners: int, files: int, latency: float) -> tuple[float, float]:
+    """Files a second with so many nodes, and the share of two processors that all of it took."""
+    root = Path(tempfile.mkdtemp(prefix="gateway-rate-"))
+    with database(standby=False) as servers:
+        authorities, server = make_authorities(root / "authorities", partners)
+        line = subprocess.Popen(
+            [sys.executable, "-S", str(_DELAY), str(server.port), str(latency)], stdout=subprocess.PIPE
+        )
+        assert line.stdout is not None
+        department = Department(root / "department", servers, NAMES[:count])
+        introduce_all(department.first, authorities, server, department.ports, int(line.stdout.readline()))
+        department.tables = {"limits": {"consignment_files": 1}}
+        department.share()
+        department.start()
+        try:
+            wait_until(lambda: set(owners(department).values()) == {*NAMES[:count]}, 90, "each node with lanes")
+            traffic = Traffic(department, authorities, random.Random(1))
+            traffic.wave(partners, 0, department.nodes)
+            sent = "SELECT count(*) FROM transfers WHERE direction = 'out' AND state = 'sent'"
+            wait_until(lambda: department.rows(sent) == [(partners,)], 120, "the first files, which open the sessions")
+            before, began = _processor_seconds(), time.monotonic()
+            traffic.wave(files, 0, department.nodes)
+            wait_until(lambda: department.rows(sent) == [(partners + files,)], 600, "the last file")
+            took = time.monotonic() - began
+            used = (_processor_seconds() - before) / took
+            department.end()
+        finally:
+            for node in department.nodes:
+                if node.lives():
+                    node.kill()
+            for process in (line, server.process):
+                process.kill()
+                process.wait()
+    shutil.rmtree(root)
+    return files / took, used
+
+
+def _processor_seconds() -> float:
+    """Of the whole machine, since it started: not idle."""
+    words = Path("/proc/stat").read_text("ascii").splitlines()[0].split()[1:]
+    return (sum(map(int, words)) - int(words[3]) - int(words[4])) / 100
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.nodes.rate")
+    parser.add_argument("--partners", type=int, default=96)
+    parser.add_argument("--files", type=int, default=480)
+    parser.add_argument("--latency", type=float, default=0.25, help="seconds each way")
+    parser.add_argument("--nodes", type=int, nargs="*", default=[1, 2, 3])
+    wanted = parser.parse_args()
+    for count in wanted.nodes:
+        rate, used = measured(count, wanted.partners, wanted.files, wanted.latency)
+        sys.stdout.write(f"{count} nodes: {rate:.1f} files/s, {used:.2f} processors in use\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
