@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -135,7 +136,7 @@ def test_what_is_about_a_nodes_files_is_answered_there_and_by_nobody_else(two: T
         settings = load(site.home)
         with writing(settings, configure("DWP", "console", stream=io.BytesIO()), "console") as ledger:
             identity = ask(settings, ledger, Act.VERIFY, SUBJECT, AUDITOR, "looking whether all is well")
-        found = wait_until(lambda s=settings, i=identity: done(s, i), 60, "the answer")
+        found = wait_until(partial(done, settings, identity), 60, "the answer")
         assert (found.state, found.node) == (RequestState.DONE, name), found
         other = two.south if site is two.north else two.north
         assert identity in site.log.read_text()
@@ -168,13 +169,13 @@ def test_what_is_submitted_at_either_node_is_sealed_by_the_one_that_works_with_t
         name, content = claim(number, seed=number)
         (tmp_path / name).write_bytes(content)
         (made,) = json.loads(site.gateway("submit", "claim", two.partner, tmp_path / name, "--json").stdout)
-        wait_until(lambda i=made["id"]: state_of(two, i) == "sealed", 60, "the sealed file")
+        wait_until(partial(is_sealed, two, made["id"]), 60, "the sealed file")
         evidence = [at.gateway("show", made["id"]).stdout for at in (two.north, two.south)]
         assert evidence[0] == evidence[1]
 
 
-def state_of(two: Two, identity: str) -> str:
-    return next(str(each["state"]) for each in two.south.json("transfers") if each["id"] == identity)
+def is_sealed(two: Two, identity: str) -> bool:
+    return next(each["state"] == "sealed" for each in two.south.json("transfers") if each["id"] == identity)
 
 
 @pytest.mark.parametrize("words", LOOKING, ids=" ".join)
