@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -74,7 +75,7 @@ def all_brought(payloads: Payloads, files: Sequence[KeptFile]) -> list[Path]:
 
 def forget_all(payloads: Payloads, files: Sequence[KeptFile]) -> None:
     """Remove a step's files, whose rows say so already. The first error is raised; what it leaves is an ended file (`ended_files`)."""
-    _each(payloads, lambda file: payloads.forget(*file), files)
+    payloads.forget_all(files)
 
 
 def _each(payloads: Payloads, action: Callable[[KeptFile], object], files: Sequence[KeptFile]) -> None:
