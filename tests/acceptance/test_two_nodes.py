@@ -175,7 +175,7 @@ def test_what_is_submitted_at_either_node_is_sealed_by_the_one_that_works_with_t
 
 
 def is_sealed(two: Two, identity: str) -> bool:
-    return next(each["state"] == "sealed" for each in two.south.json("transfers") if each["id"] == identity)
+    return any(each["state"] == "sealed" for each in two.south.json("transfers") if each["id"] == identity)
 
 
 @pytest.mark.parametrize("words", LOOKING, ids=" ".join)
