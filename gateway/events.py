@@ -148,7 +148,11 @@ class Event(StrEnum):
     NODE_LOST = "node.lost", "warning", "a node was not seen for its lease, and another took lanes of it over"
     NODE_PACKAGED = "node.packaged", "warning", "configuration and keys were written into a package for another node"
     NODE_FORGOTTEN = "node.forgotten", "info", "a person gave a node up that was gone, for good"
-    NODE_CONSOLE_AWAITED = "node.console-awaited", "info", "another node of the site serves the console: the role here waits"
+    NODE_CONSOLE_AWAITED = (
+        "node.console-awaited",
+        "info",
+        "another node of the site serves the console: the role here waits",
+    )
     NODE_CONSOLE_MOVED = "node.console-moved", "info", "another node of the site serves the console from now on"
     NODE_FREED = "node.freed", "info", "a node gave lanes up, which another node is to have"
     LANE_LOST = "lane.lost", "info", "another node has the lane now: what was begun here is left"

@@ -115,5 +115,5 @@ LOOKS: Final = {
         "incidents",
     ),
 }
-RUNS: Final = {"init", "restore", "run", "load", "index run", "console", "nodes share", "nodes join"}
+RUNS: Final = {"init", "restore", "run", "load", "index run", "console", "nodes share", "nodes store", "nodes join"}
 """They make a site, put it back from a copy, run it, and are its back office: who may do that has the site anyway, and before `init` there is no chain."""

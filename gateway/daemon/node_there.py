@@ -35,4 +35,4 @@ def last(run: Path, now: float) -> float:
 
 
 def _path(run: Path) -> Path:
-    return run / "node.seen"
+    return run / "node-seen"

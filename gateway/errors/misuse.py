@@ -106,7 +106,7 @@ class NodesNotSharing(Misuse):
     """What the nodes of a site have to share is not shared, or is another site's."""
 
     code = "nodes-not-sharing"
-    exit_status = 78
+    exit_status = 69
     remedy = 'docs/operators/nodes.md, "First": the ledger, the store and the shared directories come before the second node.'
 
 

@@ -192,7 +192,7 @@ class Home:
     @cached_property
     def payload_key(self) -> Path:
         """The site's key of plaintext in the store that its nodes share."""
-        return self.state / "payload.key"
+        return (self.state / "payload").with_suffix(".key")
 
     @cached_property
     def payload_sealed_key(self) -> Path:

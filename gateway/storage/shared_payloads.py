@@ -15,7 +15,7 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -28,12 +28,11 @@ from gateway.storage.durable import (
     discard,
     disk_error,
     make_directory,
-    sync_directory,
     temporary_beside,
     write_all,
 )
 from gateway.storage.objects.contract import MARK, ObjectStore, Target
-from gateway.storage.payloads import IN_PLACE
+from gateway.storage.payloads import IN_PLACE, KeptFile, each_of
 from gateway.storage.sealing import Sealing
 
 SEALED_AREAS: Final = ("sealed", "quarantine")
@@ -41,6 +40,7 @@ SEALED_AREAS: Final = ("sealed", "quarantine")
 
 _PART: Final = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~@+-]*")
 _CHECK: Final = "gateway-key"
+_TRIAL: Final = "gateway-trial"
 
 
 class SharedPayloads:
@@ -82,9 +82,8 @@ class SharedPayloads:
                         target = _Digested(descriptor, self._disk)
                         self._sealing(path).open(found, target)
                         _insist(target.hexdigest() == sha256)
-                        self._disk.fsync(descriptor)
+                        # Not made durable: what a power cut leaves has another digest, and is brought anew.
                         self._disk.rename(temporary, path)
-                        sync_directory(path.parent, self._disk)
                         return path
                 except BaseException:
                     discard(temporary, self._disk)
@@ -97,7 +96,14 @@ class SharedPayloads:
         return path
 
     def forget(self, path: Path, sha256: str) -> None:
-        self._objects.remove([self._key(path, sha256)])
+        self.forget_all([KeptFile(path, sha256)])
+
+    def forget_all(self, files: Iterable[KeptFile]) -> None:
+        gone = list(files)
+        self._objects.remove([self._key(*file) for file in gone])
+        each_of(gone, self._remove)
+
+    def _remove(self, path: Path, sha256: str) -> None:
         try:
             # A file of that name with other bytes may be another one, which has a row.
             if _shows(path, sha256) or not any(self.names(path)):
@@ -113,8 +119,17 @@ class SharedPayloads:
         yield from sorted((self._state / path, sha256) for path, sha256 in filter(None, found))
 
     def prepare(self, mark: bytes) -> None:
-        """Write the store's mark, and what shows that a node has the store's keys; again is the same."""
-        self._objects.put_new({MARK: lambda target: _write(target, mark)})
+        """Write the store's mark, and what shows that a node has the store's keys; again is the same. ConfigurationInvalid for a store that overwrites."""
+        self._objects.put_new({MARK: partial(_write, mark)})
+        for content in (b"first", b"second"):
+            self._objects.put_new({_TRIAL: partial(_write, content)})
+        with self._objects.open(_TRIAL) as found:
+            is_first = found is not None and found.read() == b"first"
+        self._objects.remove([_TRIAL])
+        if not is_first:
+            raise ConfigurationInvalid(
+                "the store of [payloads] url overwrites: it has to refuse a PUT with If-None-Match: * of a key that is taken"
+            )
         for kind, source in self._sources.items():
             sealing = source()
             self._objects.put_new({f"{_CHECK}-{kind}": partial(_seal_bytes, sealing, mark)})
@@ -241,7 +256,7 @@ def _is(path: Path, descriptor: int) -> bool:
         return False
 
 
-def _write(target: Target, content: bytes) -> None:
+def _write(content: bytes, target: Target) -> None:
     target.write(content)
 
 

@@ -158,7 +158,7 @@ def test_a_name_that_is_there_and_another_place_are_refused(first: Site, tmp_pat
     finally:
         shared.rmdir()
         shared.with_name("unmounted").rename(shared)
-    assert (status, ".gateway-site" in said, made.root.exists()) == (78, True, False), said
+    assert (status, ".gateway-site" in said, made.root.exists()) == (69, True, False), said
     busy = first.gateway("nodes", "share", shared, check=False)
     assert (busy.returncode, "runs" in busy.stderr) == (69, True), busy.stderr
 

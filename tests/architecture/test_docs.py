@@ -105,11 +105,11 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
 def test_no_page_sends_its_reader_to_an_address() -> None:
     """The pages have to be true on a machine without a network, and no address of ours belongs in them.
 
-    Clients that take a URL are shown one with words where the partner's own host and account go, or this machine's.
+    Clients that take a URL are shown one with words where the partner's own host and account go, or this machine's; so are stores.
     """
     for page in pages():
         assert "://" not in re.sub(
-            r"(sftp://(USER@)?|https://)HOST\b|postgresql://(HOST)?/DATABASE\b|http://127\.0\.0\.1\b",
+            r"(sftp://(USER@)?|https://)HOST\b|postgresql://(HOST)?/DATABASE\b|file:///DIRECTORY\b|s3://BUCKET\b|http://127\.0\.0\.1\b",
             "",
             page.read_text("utf-8"),
         ), page.name
@@ -217,6 +217,7 @@ def test_the_dependency_tables_are_the_projects() -> None:
         ("At run time", project["dependencies"]),
         ("With the extra `timestamps`", project["optional-dependencies"]["timestamps"]),
         ("With the extra `postgresql`", project["optional-dependencies"]["postgresql"]),
+        ("With the extra `nodes`", project["optional-dependencies"]["nodes"]),
         ("With the extra `traces`", project["optional-dependencies"]["traces"]),
         ("For development", project["optional-dependencies"]["dev"]),
     ):

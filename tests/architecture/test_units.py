@@ -30,6 +30,7 @@ MOST_EXPOSURE: Final = {
 }
 FORBIDDEN: Final = {
     "inspect": {
+        HOME.payload_sealed_key,
         HOME.console,
         HOME.keyrings,
         HOME.ssh,
@@ -50,27 +51,27 @@ FORBIDDEN: Final = {
     },
     "link": {
         *(HOME.spool, HOME.vault, HOME.keyrings, HOME.evidence, HOME.sshd, HOME.notify, HOME.console),
-        *(HOME.triage, HOME.uploads, HOME.shown, HOME.proofs),
+        *(HOME.triage, HOME.uploads, HOME.shown, HOME.proofs, HOME.payload_key),
     },
     "sshd": {
         *(HOME.spool, HOME.vault, HOME.keyrings, HOME.ledger.parent, HOME.sealed_out.parent),
         *(HOME.evidence, HOME.quarantine, HOME.run, HOME.mail, HOME.notify, HOME.console, HOME.triage),
-        *(HOME.uploads, HOME.shown, HOME.proofs),
+        *(HOME.uploads, HOME.shown, HOME.proofs, HOME.payloads, *HOME.payload_keys),
     },
     "metrics": {
         *(HOME.spool, HOME.landing, HOME.vault, HOME.keyrings, HOME.sealed_out.parent, HOME.quarantine),
         *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify, HOME.console),
-        *(HOME.triage, HOME.uploads, HOME.shown, HOME.proofs),
+        *(HOME.triage, HOME.uploads, HOME.shown, HOME.proofs, HOME.payloads, *HOME.payload_keys),
     },
     "notify": {
         *(HOME.spool, HOME.landing, HOME.vault, HOME.keyrings, HOME.sealed_out.parent, HOME.quarantine),
         *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.console),
-        *(HOME.triage, HOME.uploads, HOME.shown, HOME.proofs),
+        *(HOME.triage, HOME.uploads, HOME.shown, HOME.proofs, HOME.payloads, *HOME.payload_keys),
     },
     "console": {
         *(HOME.spool, HOME.landing, HOME.vault, HOME.keyrings, HOME.sealed_out.parent, HOME.quarantine),
         *(HOME.evidence, HOME.exceptions, HOME.ssh, HOME.mail, HOME.sshd, HOME.logins, HOME.notify),
-        HOME.triage,
+        *(HOME.triage, HOME.payloads, *HOME.payload_keys),
     },
 }
 

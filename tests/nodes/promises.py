@@ -71,7 +71,12 @@ def _at_rest(sweep: Sweep, authorities: dict[str, Home]) -> None:
     try:
         wait_until(nothing_left, PATIENCE, "rest")
     except AssertionError as error:
-        raise AssertionError(f"{error}: {left[:5]}, {len(left)} in all") from None
+        rows = department.rows(
+            "SELECT name, state, custody, spool_file, node, notify_pending FROM transfers WHERE custody"
+        )
+        raise AssertionError(
+            f"{error}: {left[:5]}, {len(left)} in all; with custody {rows[:5]}, {len(rows)} in all\n{sweep.where()}"
+        ) from None
 
 
 def _no_person_needed(sweep: Sweep) -> None:

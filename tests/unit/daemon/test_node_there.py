@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from gateway.daemon import node_there, sshd_supervision
+from gateway.daemon import node_there
 from gateway.daemon.sshd_supervision import Server
 from gateway.settings.node import NodeSettings
 
@@ -18,7 +19,7 @@ def test_what_the_heartbeat_said_is_read_by_the_same_clock_and_nothing_else_is(t
     node_there.note(tmp_path, 90.0)
     assert node_there.last(tmp_path, 100.0) == 90.0
     assert node_there.last(tmp_path, 50.0) < -1e8, "of a start of the machine before this one"
-    (tmp_path / "node.seen").write_text("?", encoding="ascii")
+    (tmp_path / "node-seen").write_text("?", encoding="ascii")
     assert node_there.last(tmp_path, 100.0) < -1e8
     node_there.note(tmp_path / "missing", 1.0)  # nothing is raised
 
@@ -38,8 +39,8 @@ def test_the_server_of_a_node_that_is_away_rests(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, rests: bool
 ) -> None:
     now, said = [1000.0], list[str]()
-    monkeypatch.setattr(sshd_supervision.time, "monotonic", lambda: now[0])
-    settings = SimpleNamespace(
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    settings: Any = SimpleNamespace(
         node=NodeSettings(name=name, lease_seconds=10.0),
         home=SimpleNamespace(run=tmp_path),
         sftp_server=SimpleNamespace(managed=True),

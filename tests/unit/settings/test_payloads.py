@@ -13,7 +13,7 @@ from gateway.settings.directories import make, site_directories
 from gateway.settings.home import Home
 from gateway.settings.payload_keys import access_key, read_key
 from gateway.settings.payloads import PayloadsSettings
-from gateway.settings.read import examine, read
+from gateway.settings.read import examine, load
 from gateway.settings.secrets import Secrets
 from gateway.settings.write import Value, change, render_gateway_toml, write_text
 
@@ -49,9 +49,25 @@ def test_a_store_is_a_directory_or_a_bucket(url: str, directory: Path | None, bu
 
 @pytest.mark.parametrize(
     "url",
-    ["/srv/store", "file://srv/store", "file:///", "file:///srv/../etc", "file:///srv/%2e%2e/etc", "file://host/srv"]
-    + ["s3://", "s3://A", "s3://key:secret@bucket", "s3://bucket/../other", "s3://bucket//x", "https://bucket.s3.org"]
-    + ["s3://bucket?x=1", "file:///srv/a\nb"],
+    [
+        *(
+            "/srv/store",
+            "file://srv/store",
+            "file:///",
+            "file:///srv/../etc",
+            "file:///srv/%2e%2e/etc",
+            "file://host/srv",
+        ),
+        *(
+            "s3://",
+            "s3://A",
+            "s3://key:secret@bucket",
+            "s3://bucket/../other",
+            "s3://bucket//x",
+            "https://bucket.s3.org",
+        ),
+        *("s3://bucket?x=1", "file:///srv/a\nb"),
+    ],
 )
 def test_what_is_no_store_is_refused(url: str) -> None:
     with pytest.raises(ValidationError):
@@ -100,7 +116,7 @@ def test_faults_are_told_with_their_line(home: Home, payloads: dict[str, str], w
 
 
 def test_keys_are_read_only_where_they_are_closed(home: Home) -> None:
-    settings = read(home)
+    settings = load(home)
     with pytest.raises(ConfigurationInvalid):
         read_key(settings, home.payload_key)
     home.payload_key.write_text("AGE-SECRET-KEY-1X\n", encoding="ascii")
@@ -115,7 +131,7 @@ def test_keys_are_read_only_where_they_are_closed(home: Home) -> None:
 
 
 def test_the_access_key_is_in_its_file_or_in_the_environment_and_nowhere_else(home: Home) -> None:
-    settings, secrets = read(home), Secrets(home)
+    settings, secrets = load(home), Secrets(home)
     with pytest.raises(ConfigurationInvalid):
         access_key(settings, secrets, {})
     named = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "secret"}
