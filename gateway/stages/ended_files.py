@@ -12,28 +12,25 @@ from pathlib import Path
 from typing import Final
 
 from gateway.domain.identity import is_id, made_at
-from gateway.domain.receipt import evidence_name, queue_name
+from gateway.domain.receipt import queue_name
 from gateway.domain.states import Direction, State
-from gateway.ledger.commitment import ERASED
 from gateway.ledger.queries import identities, quarantine, receipts
-from gateway.ledger.queries.retention import is_erased
 from gateway.ledger.store import Connection
 from gateway.ledger.units import Consignment
 from gateway.settings.home import Home
-from gateway.stages.arrivals import ARRIVALS
 from gateway.stages.context import StageContext
 from gateway.stages.itinerary import Role
 from gateway.storage.payloads import KeptFile
 
 _ORPHAN_SECONDS: Final = 2 * 86400.0
+_OF_A_PARTNER: Final = 2
 _READ = (State.DELIVERED, State.QUARANTINED)
 _ANSWERED = (State.RECEIPTED, State.EXPIRED)
 
 
 def areas_of(home: Home, role: Role | None) -> tuple[Path, ...]:
-    """The directories that a role looks through; None is for all."""
-    inspect = (home.custody, home.infected, home.exceptions)
-    vault = (home.quarantine, home.sealed_in, home.sealed_out, home.evidence)
+    """The directories that a role looks through; None is for all. Evidence and lists of exceptions stay for years, and go by retention alone."""
+    inspect, vault = (home.custody, home.infected), (home.quarantine, home.sealed_in, home.sealed_out)
     return {None: (*inspect, *vault), Role.INSPECT: inspect, Role.VAULT: vault}.get(role, ())
 
 
@@ -61,14 +58,11 @@ def _is_over(connection: Connection, home: Home, area: Path, file: KeptFile, now
         return not quarantine.is_kept(connection, identity) and (
             quarantine.is_known(connection, identity) or _is_old(identity, now)
         )
-    if area == home.exceptions:
-        direction, partner, name = names
-        return is_erased(connection, direction, partner, name.removesuffix(".csv"))
-    if len(names) != 2 or names[0] == ARRIVALS:
+    if len(names) != _OF_A_PARTNER:  # an arrival
         return False
     partner, name = names
     identity, _, ending = name.partition(".")
-    if area == home.evidence or ending != "pgp":
+    if ending != "pgp":
         return _receipt_is_over(connection, home, area, file, partner, identity)
     direction = Direction.IN if area == home.sealed_in else Direction.OUT
     row_of = identities.one(connection, Consignment, direction, partner, identity)
@@ -96,7 +90,4 @@ def _receipt_is_over(
         about = [row for row in ours if queue_name(row.consignment, row.level, row.key) == file.path.name]
         return bool(about) and all(row.state == State.SENT for row in about)
     about = [row for row in rows if row.direction == Direction.IN and row.sealed_sha256 == file.sha256]
-    if area == home.sealed_in:
-        return bool(about) and all(row.state not in (State.LANDED, State.HELD) for row in about)
-    about = [row for row in about if evidence_name(row.consignment, row.level, file.sha256) == file.path.name]
-    return bool(about) and all(row.salt.startswith(ERASED) for row in about)
+    return bool(about) and all(row.state not in (State.LANDED, State.HELD) for row in about)

@@ -97,7 +97,7 @@ class Moved:
 def vanish(bench: Bench) -> None:
     """Remove all kept files from the directories of this machine."""
     if isinstance(bench.context.payloads, SiteStore):
-        for area in areas_of(bench.home, None):
+        for area in (*areas_of(bench.home, None), bench.home.evidence, bench.home.exceptions):
             for path in area.rglob("*"):
                 if path.is_file() and path.parent.name != "arrivals":
                     path.unlink()
