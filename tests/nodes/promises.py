@@ -72,7 +72,7 @@ def _at_rest(sweep: Sweep, authorities: dict[str, Home]) -> None:
         wait_until(nothing_left, PATIENCE, "rest")
     except AssertionError as error:
         rows = department.rows(
-            "SELECT name, state, custody, spool_file, node, notify_pending FROM transfers WHERE custody"
+            "SELECT name, state, custody, spool_file, node, notify_pending FROM transfers WHERE custody = 1"
         )
         raise AssertionError(
             f"{error}: {left[:5]}, {len(left)} in all; with custody {rows[:5]}, {len(rows)} in all\n{sweep.where()}"
