@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -74,7 +75,7 @@ def all_brought(payloads: Payloads, files: Sequence[KeptFile]) -> list[Path]:
 
 def forget_all(payloads: Payloads, files: Sequence[KeptFile]) -> None:
     """Remove a step's files, whose rows say so already. The first error is raised; what it leaves is an ended file (`ended_files`)."""
-    _each(payloads, lambda file: payloads.forget(*file), files)
+    payloads.forget_all(files)
 
 
 def _each(payloads: Payloads, action: Callable[[KeptFile], object], files: Sequence[KeptFile]) -> None:
@@ -92,4 +93,19 @@ def _each(payloads: Payloads, action: Callable[[KeptFile], object], files: Seque
 
 def let_go(transaction: Transaction, payloads: Payloads, file: KeptFile) -> None:
     """Remove it once the transaction is committed."""
-    transaction.afterwards.append(partial(payloads.forget, *file))
+    for each in transaction.afterwards:
+        if isinstance(each, _LettingGo) and each.payloads is payloads:
+            each.files.append(file)
+            return
+    transaction.afterwards.append(_LettingGo(payloads, [file]))
+
+
+@dataclass(frozen=True)
+class _LettingGo:
+    """What a transaction has to have removed, together: a store is asked once for all."""
+
+    payloads: Payloads
+    files: list[KeptFile]
+
+    def __call__(self) -> None:
+        self.payloads.forget_all(self.files)

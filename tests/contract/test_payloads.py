@@ -27,7 +27,7 @@ from gateway.storage.durable import DISK, Disk
 from gateway.storage.objects.contract import MARK, ObjectStore
 from gateway.storage.objects.directory import DirectoryStore
 from gateway.storage.objects.s3 import Bucket, S3Store
-from gateway.storage.payloads import OneMachine, Payloads
+from gateway.storage.payloads import KeptFile, OneMachine, Payloads
 from gateway.storage.sealing import Sealing, new_key
 from gateway.storage.shared_payloads import SharedPayloads
 from tests.fakes.s3 import S3Server, s3_server
@@ -214,6 +214,16 @@ def test_what_is_forgotten_is_nowhere_and_again_is_the_same(site: Site) -> None:
     assert not _files_of(site.raw())
     with pytest.raises(FileNotFoundError):
         node.payloads.fetch(path, sha256)
+
+
+def test_many_are_forgotten_together(site: Site) -> None:
+    node = site.node("first")
+    files = dict(node.write(f"vault/custody/{number}", b"%d" % number) for number in range(20))
+    kept = node.write("vault/custody/kept", NINO)
+    node.payloads.keep(files | dict([kept]))
+    node.payloads.forget_all(KeptFile(*file) for file in [*files.items(), (node.state / "vault/custody/no", "0" * 64)])
+    assert list(node.payloads.names(node.state)) == [kept]
+    assert list((node.state / "vault/custody").iterdir()) == [kept[0]]
 
 
 @pytest.mark.parametrize("harm", ["altered", "cut", "emptied", "extended"])

@@ -89,7 +89,11 @@ def main() -> int:
     except ServerMissing as error:
         sys.stderr.write(f"{error.reason} {error.remedy}\n")
         return error.exit_status
-    environment = {**os.environ, "GATEWAY_NODE_SEEDS": str(wanted.seeds), "GATEWAY_NODE_PARTNERS": str(wanted.partners)}
+    environment = {
+        **os.environ,
+        "GATEWAY_SWEEP_SEEDS": str(wanted.seeds),
+        "GATEWAY_SWEEP_PARTNERS": str(wanted.partners),
+    }
     table, failed = [], 0
     for step in steps():
         if wanted.only not in step.what:

@@ -10,8 +10,8 @@ import pytest
 from tests.nodes import promises
 from tests.nodes.sweep import running
 
-_SEEDS = range(int(os.environ.get("GATEWAY_NODE_SEEDS", "1")))
-_PARTNERS = int(os.environ.get("GATEWAY_NODE_PARTNERS", "50"))
+_SEEDS = range(int(os.environ.get("GATEWAY_SWEEP_SEEDS", "0")))
+_PARTNERS = int(os.environ.get("GATEWAY_SWEEP_PARTNERS", "50"))
 
 
 @pytest.mark.timeout(300)

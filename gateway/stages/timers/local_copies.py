@@ -42,12 +42,13 @@ class LocalCopies:
             return Step(due=self._look)
         self._look = now + _EVERY
         away = frozenset(partner for partner, since in self._since.items() if now >= since + AWAY)
-        return Step(done=self._remove(away) if away else 0, due=self._look, quiet=True)
+        return Step(done=self._remove(away, now - AWAY), due=self._look, quiet=True)
 
     def close(self) -> None:
         pass
 
-    def _remove(self, away: frozenset[str]) -> int:
+    def _remove(self, away: frozenset[str], ended: float) -> int:
+        """Copies of lanes that are away, and of what another node brought to its end before that moment, though the lane came here since."""
         home = self._context.home
         done = 0
         try:
@@ -56,7 +57,8 @@ class LocalCopies:
                 sent = identities.by_ids(connection, Direction.OUT, custody)
                 received = consignments.received(connection, opened)
             for transfer in sent:
-                if transfer.partner in away:
+                over = not transfer.custody and transfer.updated <= ended
+                if transfer.partner in away or over:
                     (home.custody / transfer.id).unlink(missing_ok=True)
                     done += 1
             for consignment in received:

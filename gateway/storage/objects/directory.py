@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.errors import DiskFailed, DiskFull, StoreFull, StoreUnreachable
-from gateway.storage.durable import DISK, Disk, discard, make_directory, move_new, sync_directory, write_all
+from gateway.storage.durable import DISK, Disk, discard, move_new, sync_directory, write_all
 from gateway.storage.file_group import Group
 from gateway.storage.objects.contract import MARK, Fill, Source
 
@@ -131,8 +131,14 @@ class DirectoryStore:
             raise StoreUnreachable(f"{self._root} has no {MARK}: it is not mounted, or not prepared")
 
     def _make(self, directory: Path) -> None:
-        if not directory.is_dir():
-            make_directory(directory, self._directory_mode & 0o777, self._disk)
+        """Make a directory of the store and those above it, durably; its group's too where accounts share it, whatever the umask."""
+        if directory.is_dir():
+            return
+        self._make(directory.parent)
+        with suppress(FileExistsError):
+            self._disk.mkdir(directory, self._directory_mode & 0o777)
+            directory.chmod(self._directory_mode)
+            sync_directory(directory.parent, self._disk)
 
     def _draw(self, incoming: Path) -> Path:
         with self._lock:
