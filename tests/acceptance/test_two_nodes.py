@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -61,7 +62,12 @@ class Two:
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
-    where = tmp_path_factory.mktemp("two")
+    with nodes_at(tmp_path_factory.mktemp("two")) as made:
+        yield made
+
+
+@contextmanager
+def nodes_at(where: Path) -> Iterator[Two]:
     with server() as url, copied_pair(created_pair(), where) as (north, la):
         north.gateway("ledger", "copy", "--to", url)
         north.edit_config("ledger", url=url)
@@ -175,7 +181,8 @@ def test_what_is_submitted_at_either_node_is_sealed_by_the_one_that_works_with_t
 
 
 def is_sealed(two: Two, identity: str) -> bool:
-    return any(each["state"] == "sealed" for each in two.south.json("transfers") if each["id"] == identity)
+    (row,) = [each for each in two.south.json("transfers") if each["id"] == identity]
+    return bool(row["state"] == "sealed")
 
 
 @pytest.mark.parametrize("words", LOOKING, ids=" ".join)
@@ -241,8 +248,13 @@ def test_nodes_that_are_configured_otherwise_are_told(two: Two) -> None:
     )
 
 
-def test_a_node_that_is_gone_is_told_and_given_up_and_the_ledger_comes_home(two: Two) -> None:
-    """The last test: one node stops, and then the other."""
+def test_a_node_that_is_gone_is_told_and_given_up_and_the_ledger_comes_home(tmp_path: Path) -> None:
+    """One node stops, and then the other."""
+    with nodes_at(tmp_path) as two:
+        give_up_both(two)
+
+
+def give_up_both(two: Two) -> None:
     two.south.stop()
     wait_until(lambda: two.nodes()["south-1"]["state"] == "gone", 30, "the node to be gone")
     status = status_of(two.north)
