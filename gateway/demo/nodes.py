@@ -194,7 +194,7 @@ def make(root: Path, server: postgresql.Server, count: int) -> NodesDemo:
     first, *authorities = make_sites(root, SITES, {DWP: server.url}, prepare)
     gateway("nodes", "store", home=first.home.root)
     gateway("nodes", "share", shared, home=first.home.root)
-    package, passphrase = root / "node.pgp", root / "passphrase"
+    package, passphrase = root / "second-node.pgp", root / "passphrase"
     passphrase.touch(0o600)
     passphrase.write_text(gateway("nodes", "package", "--to", package, home=first.home.root), encoding="ascii")
     made = {NAMES[0]: first}
