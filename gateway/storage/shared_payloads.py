@@ -32,6 +32,7 @@ from gateway.storage.durable import (
     write_all,
 )
 from gateway.storage.objects.contract import MARK, ObjectStore, Target
+from gateway.storage.ownership import give_to_owner_of
 from gateway.storage.payloads import IN_PLACE, KeptFile, each_of
 from gateway.storage.sealing import Sealing
 
@@ -75,7 +76,7 @@ class SharedPayloads:
             if found is None:
                 raise FileNotFoundError(path)
             try:
-                make_directory(path.parent, 0o777, self._disk)
+                self._make(path.parent)
                 temporary, descriptor = self._reserve(path)
                 try:
                     if not _shows(path, sha256):
@@ -184,6 +185,12 @@ class SharedPayloads:
         if source.hexdigest() != sha256:
             raise CustodyLost("a file has other bytes than it had when it was taken")
 
+    def _make(self, directory: Path) -> None:
+        if not directory.is_dir():
+            self._make(directory.parent)
+            make_directory(directory, 0o770, self._disk)  # what the umask leaves
+            give_to_owner_of(directory.parent, directory)
+
     def _reserve(self, path: Path) -> tuple[Path, int]:
         """A temporary file beside the path, locked: two roles that bring the same file do not write into each other's."""
         temporary = temporary_beside(path)
@@ -193,6 +200,7 @@ class SharedPayloads:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 if _is(temporary, descriptor):
+                    give_to_owner_of(path.parent, descriptor)
                     os.ftruncate(descriptor, 0)
                     return temporary, descriptor
             except BaseException:

@@ -337,6 +337,22 @@ def test_a_file_that_cannot_be_read_here_is_this_disks_failure(site: Site) -> No
         node.payloads.keep({node.state / "vault/custody/none": "0" * 64})
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
+def test_what_root_brings_and_writes_is_the_directorys_owners(tmp_path: Path) -> None:
+    site = _directory(None, tmp_path)  # type: ignore[arg-type]
+    second = site.node("second")
+    for path in (tmp_path / "store", second.state):
+        os.chown(path, 1234, 2345)
+    first = site.node("first")
+    first.payloads.prepare(b"DWP")
+    path, sha256 = first.write("evidence/A/1.receipt.pgp", NINO)
+    first.payloads.keep({path: sha256})
+    second.payloads.fetch(second.state / "evidence/A/1.receipt.pgp", sha256)
+    made = [*(tmp_path / "store").rglob("*"), *second.state.rglob("*")]
+    assert len(made) > 6
+    assert {(each.stat().st_uid, each.stat().st_gid) for each in made} == {(1234, 2345)}
+
+
 # -- what is one store's alone
 
 
