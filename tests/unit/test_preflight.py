@@ -76,6 +76,7 @@ FAULTS: dict[Path_, str | None] = {
     ("endpoint",): "3",
     ("endpoint", "host"): '"gateway..example"',
     ("endpoint", "port"): "0",
+    ("endpoint", "other_addresses"): '["south.example"]',
     ("endpoint", "user"): '"Root!"',
     ("endpoint", "path"): '"a b"',
     ("endpoint", "host_key"): GARBAGE,
