@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import queue
 import random
 import subprocess
 import sys
@@ -311,7 +310,7 @@ def link_stages(
     context: StageContext, wake: Callable[[], None], uploads: LandingUploads | None = None
 ) -> Sequence[Stage]:
     """Talks to the network, and sees sealed bytes only. `uploads` is told by a watcher of the landing."""
-    from gateway.stages.answering_endpoints import Answering
+    from gateway.stages.answering_endpoints import AnsweringNotes
     from gateway.stages.inbound.collect import Collect
     from gateway.stages.outbound.send import Send
     from gateway.stages.timers.link_trials import LinkTrials
@@ -321,20 +320,17 @@ def link_stages(
     def noting(code: str) -> Callable[[str], None]:
         return lambda habit: context.log("lane.adapted", partner=code, reason=str(habit))
 
-    answers: queue.SimpleQueue[Answering] = queue.SimpleQueue()
-
-    def answering(code: str) -> Callable[[str, GatewayError | None], None]:
-        return lambda address, error: answers.put(Answering(code, address, error))
+    answering = AnsweringNotes(context.ledger)
 
     def passed_over(code: str) -> Callable[[str], None]:
         return lambda why: context.log("mail.passed-over", partner=code, reason=why)
 
     transports = {
-        code: transport(context.settings, partner, noting(code), passed_over(code), answering(code))
+        code: transport(context.settings, partner, noting(code), passed_over(code), partial(answering.tell, code))
         for code, partner in context.settings.partners.items()
     }
     return [
-        *(Collect(context, uploads), Send(context, transports, wake, answers), LoginRecords(context)),
+        *(Collect(context, uploads), Send(context, transports, wake, answering.note), LoginRecords(context)),
         *(StatementStamp(context, _stamp(context.settings), wake), LinkTrials(context, _trial(context.settings), wake)),
     ]
 

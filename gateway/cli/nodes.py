@@ -154,6 +154,9 @@ def _tell_forgotten(done: Forgotten, *, dry_run: bool) -> None:
     output.say(f"Node {done.node}, seen last {tables.brief(done.seen)}, {'would be' if dry_run else 'is'} forgotten.")
     if done.lanes:
         output.say(f"It still had {output.counted(len(done.lanes), 'lane')}: other nodes take them at once.")
+    if done.files:
+        files = output.counted(done.files, "file")
+        output.say(f"{files} that were taken in there may still lie in its spool: they are in custody, and go on.")
     if done.requests:
         output.say(
             f"{output.counted(done.requests, 'request')} asked there can be answered by nobody: refused with `node-gone`."

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.domain.manifest import Fingerprint, Moment
 from gateway.errors import CardRefused
+from gateway.settings.values import MOST_ADDRESSES
 
 MAX_BYTES: Final = 64 * 1024
 """A card with a certificate of one signing and one encryption key has about 2 KiB."""
@@ -55,7 +56,7 @@ class CardEndpoint(BaseModel):
         tuple[CardAddress, ...],
         Field(
             strict=False,
-            max_length=7,
+            max_length=MOST_ADDRESSES,
             description="Where else the site is reached, in the order in which a partner tries them after the first.",
         ),
     ] = ()

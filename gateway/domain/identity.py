@@ -29,6 +29,11 @@ def is_id(text: str) -> bool:
     return _UUID7.fullmatch(text) is not None
 
 
+def made_at(identity: str) -> float:
+    """When an id was made, by the clock of who made it, in seconds since 1970."""
+    return int(identity.replace("-", "")[:12], 16) / 1000
+
+
 def to_text(moment: float) -> str:
     """Seconds since 1970 as `2026-11-21T10:00:00.123Z` (RFC 3339, UTC)."""
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -9,13 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from gateway.errors import GatewayError
 from gateway.ledger.place import Place
 
 if TYPE_CHECKING:
     from gateway.ledger.store import Transaction
+
+_REMEDY: Final = (
+    "What nodes have for each other is found by rescans meanwhile, and wake-ups go on by themselves. Where they do not: the reason says"
+    " why, such as a schema that the account of [ledger] url may not make."
+)
 
 Ring = Callable[[], None]
 """Tells every role of this machine to look now; never fails."""
@@ -69,6 +74,6 @@ def dispatch_of(
         if error is None:
             say("work.resumed", stage="wake-ups")
         else:
-            say("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy, stage="wake-ups")
+            say("work.deferred", code=error.code, reason=error.reason, remedy=_REMEDY, stage="wake-ups")
 
     return AcrossNodes(place, node, ring, tell=tell, here=here, rings_here=rings_here)

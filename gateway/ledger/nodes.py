@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Float,
     Integer,
@@ -31,7 +32,7 @@ from gateway.events import Event
 from gateway.ledger.fence import SESSION
 from gateway.ledger.integrity import SCHEMA_VERSION
 from gateway.ledger.store import Transaction
-from gateway.ledger.tables import LANE_OWNERS, NODES
+from gateway.ledger.tables import LANE_OWNERS, NODES, TRANSFERS
 
 KIND: Final = "node"
 _KNOWS: Final = ", ledger "
@@ -209,6 +210,21 @@ def forget(connection: Connection, name: str) -> bool:
     values = {"node": None, "leaving": None, "changed": number, "since": _NOW}
     connection.execute(update(LANE_OWNERS).where(LANE_OWNERS.c.node == name).values(values))
     return True
+
+
+def left_in_spool(connection: Connection, name: str) -> int:
+    """Of how many admitted transfers the dropped file may still lie in that node's spool/outbound: bytes are kept until it is gone."""
+    count = select(func.count()).select_from(TRANSFERS).where(*_dropped_at(name))
+    return int(connection.execute(count).scalar_one())
+
+
+def leave_spool(connection: Connection, name: str) -> None:
+    """Wait for that node's spool no more: the bytes of those transfers are the site's, and go when they are done with."""
+    connection.execute(update(TRANSFERS).where(*_dropped_at(name)).values(spool_file=None))
+
+
+def _dropped_at(name: str) -> tuple[ColumnElement[bool], ...]:
+    return TRANSFERS.c.node == name, TRANSFERS.c.spool_file.is_not(None)
 
 
 def _next(connection: Connection) -> int:

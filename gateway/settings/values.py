@@ -135,6 +135,8 @@ MailAddress = Annotated[str, Field(pattern=f"^{MAIL_ADDRESS}$", description="an 
 HostName = Annotated[
     str, Field(pattern=_HOST, description="a host name or an address, in quotes"), AfterValidator(check_host)
 ]
+MOST_ADDRESSES: Final = 7
+
 Address = Annotated[
     str,
     Field(pattern=r"^([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[1-9][0-9]{0,4}$"),
@@ -144,7 +146,7 @@ Addresses = Annotated[
     tuple[Address, ...],
     Field(
         strict=False,
-        max_length=7,
+        max_length=MOST_ADDRESSES,
         description='a list of at most 7 addresses with their ports, such as ["south.example:22", "[2001:db8::7]:22"]',
     ),
 ]

@@ -7,9 +7,12 @@ ValueError for an id that is none.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from gateway.domain.receipt import evidence_name, queue_name
 from gateway.domain.states import Direction
@@ -18,7 +21,10 @@ from gateway.ledger.store import Transaction
 from gateway.ledger.units import Consignment, Parcel, Quarantined, Receipt, Transfer, required
 from gateway.settings.home import Home
 from gateway.spool.custody import custody_file
-from gateway.storage.payloads import KeptFile, Payloads
+from gateway.storage.payloads import KeptFile, OneMachine, Payloads
+
+_FEW: Final = 4
+_AT_ONCE: Final = 16
 
 
 def in_custody(home: Home, row: Transfer) -> KeptFile:
@@ -61,6 +67,45 @@ def brought(payloads: Payloads, file: KeptFile) -> Path:
     return file.path
 
 
+def all_brought(payloads: Payloads, files: Sequence[KeptFile]) -> list[Path]:
+    """As `brought`, for a step's files."""
+    _each(payloads, partial(brought, payloads), files)
+    return [file.path for file in files]
+
+
+def forget_all(payloads: Payloads, files: Sequence[KeptFile]) -> None:
+    """Remove a step's files, whose rows say so already. The first error is raised; what it leaves is an ended file (`ended_files`)."""
+    payloads.forget_all(files)
+
+
+def _each(payloads: Payloads, action: Callable[[KeptFile], object], files: Sequence[KeptFile]) -> None:
+    """One after the other on this machine; a store is asked for many at once, since each answer takes a way."""
+    if isinstance(payloads, OneMachine) or len(files) < _FEW:
+        for file in files:
+            action(file)
+        return
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - slow to import, and of several nodes alone
+
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="kept") as threads:
+        for _ in threads.map(action, files):
+            pass
+
+
 def let_go(transaction: Transaction, payloads: Payloads, file: KeptFile) -> None:
     """Remove it once the transaction is committed."""
-    transaction.afterwards.append(partial(payloads.forget, *file))
+    for each in transaction.afterwards:
+        if isinstance(each, _LettingGo) and each.payloads is payloads:
+            each.files.append(file)
+            return
+    transaction.afterwards.append(_LettingGo(payloads, [file]))
+
+
+@dataclass(frozen=True)
+class _LettingGo:
+    """What a transaction has to have removed, together: a store is asked once for all."""
+
+    payloads: Payloads
+    files: list[KeptFile]
+
+    def __call__(self) -> None:
+        self.payloads.forget_all(self.files)

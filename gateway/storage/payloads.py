@@ -7,11 +7,12 @@ is *forgotten* only after the row that says that its time is over. A gateway tha
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
+from gateway.errors import DiskFailed, DiskFull
 from gateway.storage.durable import DISK, Disk, disk_error
 
 IN_PLACE: Final[Mapping[Path, Path]] = MappingProxyType({})
@@ -50,6 +51,10 @@ class Payloads(Protocol):
         """Remove a file here and there, or what is left of it. To be called after the row that no longer needs it."""
         ...
 
+    def forget_all(self, files: Iterable[KeptFile]) -> None:
+        """Forget many, also where one of them cannot be: that is raised at the end."""
+        ...
+
     def names(self, root: Path) -> Iterator[tuple[Path, str]]:
         """Paths and digests of what the store has below a directory of the state, in order of name; nothing where there is no store."""
         ...
@@ -77,5 +82,20 @@ class OneMachine:
         except OSError as error:
             raise disk_error(error, "removing a file that no row needs any more") from error
 
+    def forget_all(self, files: Iterable[KeptFile]) -> None:
+        each_of(files, self.forget)
+
     def names(self, root: Path) -> Iterator[tuple[Path, str]]:  # noqa: ARG002 - the contract
         return iter(())
+
+
+def each_of(files: Iterable[KeptFile], remove: Callable[[Path, str], None]) -> None:
+    """Remove all; the first error is raised once the others were tried."""
+    failures: list[DiskFull | DiskFailed] = []
+    for path, sha256 in files:
+        try:
+            remove(path, sha256)
+        except (DiskFull, DiskFailed) as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]

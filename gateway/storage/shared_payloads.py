@@ -15,7 +15,7 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -28,12 +28,12 @@ from gateway.storage.durable import (
     discard,
     disk_error,
     make_directory,
-    sync_directory,
     temporary_beside,
     write_all,
 )
 from gateway.storage.objects.contract import MARK, ObjectStore, Target
-from gateway.storage.payloads import IN_PLACE
+from gateway.storage.ownership import give_to_owner_of
+from gateway.storage.payloads import IN_PLACE, KeptFile, each_of
 from gateway.storage.sealing import Sealing
 
 SEALED_AREAS: Final = ("sealed", "quarantine")
@@ -76,16 +76,15 @@ class SharedPayloads:
             if found is None:
                 raise FileNotFoundError(path)
             try:
-                make_directory(path.parent, 0o777, self._disk)
+                self._make(path.parent)
                 temporary, descriptor = self._reserve(path)
                 try:
                     if not _shows(path, sha256):
                         target = _Digested(descriptor, self._disk)
                         self._sealing(path).open(found, target)
                         _insist(target.hexdigest() == sha256)
-                        self._disk.fsync(descriptor)
+                        # Not made durable: what a power cut leaves has another digest, and is brought anew.
                         self._disk.rename(temporary, path)
-                        sync_directory(path.parent, self._disk)
                         return path
                 except BaseException:
                     discard(temporary, self._disk)
@@ -98,7 +97,14 @@ class SharedPayloads:
         return path
 
     def forget(self, path: Path, sha256: str) -> None:
-        self._objects.remove([self._key(path, sha256)])
+        self.forget_all([KeptFile(path, sha256)])
+
+    def forget_all(self, files: Iterable[KeptFile]) -> None:
+        gone = list(files)
+        self._objects.remove([self._key(*file) for file in gone])
+        each_of(gone, self._remove)
+
+    def _remove(self, path: Path, sha256: str) -> None:
         try:
             # A file of that name with other bytes may be another one, which has a row.
             if _shows(path, sha256) or not any(self.names(path)):
@@ -179,6 +185,12 @@ class SharedPayloads:
         if source.hexdigest() != sha256:
             raise CustodyLost("a file has other bytes than it had when it was taken")
 
+    def _make(self, directory: Path) -> None:
+        if not directory.is_dir():
+            self._make(directory.parent)
+            make_directory(directory, 0o770, self._disk)  # what the umask leaves
+            give_to_owner_of(directory.parent, directory)
+
     def _reserve(self, path: Path) -> tuple[Path, int]:
         """A temporary file beside the path, locked: two roles that bring the same file do not write into each other's."""
         temporary = temporary_beside(path)
@@ -188,6 +200,7 @@ class SharedPayloads:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 if _is(temporary, descriptor):
+                    give_to_owner_of(path.parent, descriptor)
                     os.ftruncate(descriptor, 0)
                     return temporary, descriptor
             except BaseException:

@@ -11,10 +11,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import func, select
 
@@ -67,11 +68,13 @@ class Nodes:
     def __init__(self, url: str, previous: Previous, directory: Path) -> None:
         self.ledger = Ledger(url, clock=time.time, role="test", fence=outside("test"))
         self._url, self._directory, self._number = url, directory, 0
+        self._starts: dict[str, int] = {}
         root = str(Path(__file__).parents[2])
         self._paths = {OLD: previous.environment, NEW: {**ENVIRONMENT, "PYTHONPATH": root}}
         self.running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, program: str) -> None:
+        self._starts[name] = self._starts.get(name, 0) + 1
         arguments = [self._url, name, str(LEASE), str(EVERY), "1", str(self._directory), *PARTNERS]
         with (self._directory / f"{name}.log").open("ab") as log:
             command = [sys.executable, "-P", "-m", "tests.crash.node_process", *arguments]
@@ -86,8 +89,8 @@ class Nodes:
         said = (self._directory / f"{name}.log").read_text()
         assert process.wait(30) in {0, -signal.SIGTERM}, said
 
-    def work(self) -> None:
-        """Files for all partners, until they are moved, and each node that is there has moved some."""
+    def work(self, meanwhile: Callable[[], object] = lambda: None) -> None:
+        """Files for all partners, until they are moved, and each node that is there has moved some; `meanwhile` is done beside that."""
         before = {name: self.moved(name) for name in self.running}
         with self.ledger.write() as transaction:
             rows = []
@@ -99,6 +102,7 @@ class Nodes:
                 row = {"id": identity, "direction": "out", "flow": "claim", "partner": partner, "name": "a"}
                 rows.append(row | {"size": 1, "sha256": "0" * 64, "state": "admitted", "event": event})
             transaction.insert(TRANSFERS, rows)
+        meanwhile()
         wait_until(lambda: not self.count(State.ADMITTED), 60, "the end of the work")
         for name, number in before.items():
             assert self.moved(name) > number, f"{name} did not work: {(self._directory / f'{name}.log').read_text()}"
@@ -114,12 +118,15 @@ class Nodes:
             return int(connection.execute(moves.where(EVENTS.c.detail.contains(f'"node":"{name}"'))).scalar_one())
 
     def share(self, *names: str) -> None:
-        """Until each of these has lanes, and nobody else has."""
+        """Until each of these has started and has lanes, and nobody else has."""
 
         def shared() -> bool:
-            with self.ledger.read() as connection:
-                owners = {row.node for row in nodes.read(connection).lanes.values() if row.leaving is None}
-            return owners == set(names)
+            # By SQL alone: this program's tables have columns that a ledger of the one before has not yet.
+            with psycopg.connect(self._url) as connection:
+                owners = connection.execute("SELECT DISTINCT node FROM lane_owners WHERE leaving IS NULL").fetchall()
+                starts = dict(connection.execute("SELECT name, incarnation FROM nodes").fetchall())
+            there = all(starts.get(name, 0) >= self._starts[name] for name in names)
+            return there and {node for (node,) in owners} == set(names)
 
         wait_until(shared, 60, f"lanes of {names}")
 
@@ -143,13 +150,12 @@ def test_nodes_are_upgraded_one_by_one_while_the_others_work(url: str, previous:
         there.start("a", OLD)
         there.start("b", OLD)
         there.share("a", "b")
-        there.work()
+        migrate(url)  # beside both
+        there.work(lambda: migrate(url))
         there.stop("b")
-        migrate(url)  # while a is at work
         there.start("b", NEW)
         there.share("a", "b")
-        there.work()
-        on_postgresql().change(url, FUTURE)  # and once more, by a program that is still to come
+        there.work(lambda: on_postgresql().change(url, FUTURE))  # by a program that is still to come
         there.work()
         there.stop("a")
         there.start("a", NEW)
@@ -208,13 +214,10 @@ def test_the_previous_program_takes_a_file_to_its_end_on_the_newer_ledger_until_
 def test_a_ledger_is_not_brought_where_a_node_at_work_could_not_follow(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger = Ledger(url, clock=time.time, role="test", fence=outside("test"))
-    try:
-        with ledger.beside_chain() as connection:
-            nodes.register(connection, "north", 60.0, nodes.program("0.1.0"))
-        on_postgresql().change(url, "UPDATE alembic_version SET version_num = '0014'")
-        monkeypatch.setattr(migrating, "LEAST_PROGRAM", "9999")
-        with pytest.raises(LedgerSchema, match=r"node north is at work with 0\.1\.0, ledger "):
-            migrate(url)
-    finally:
-        ledger.close()
+    there = ("north", 1, time.time(), time.time(), 60, nodes.program("0.1.0"))
+    columns = "(name, incarnation, since, seen, lease, version)"
+    on_postgresql().change(url, f"INSERT INTO nodes {columns} VALUES (?, ?, ?, ?, ?, ?)", *there)  # noqa: S608
+    on_postgresql().change(url, "UPDATE alembic_version SET version_num = '0014'")
+    monkeypatch.setattr(migrating, "LEAST_PROGRAM", "9999")
+    with pytest.raises(LedgerSchema, match=r"node north is at work with 0\.1\.0, ledger "):
+        migrate(url)

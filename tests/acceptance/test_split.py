@@ -170,11 +170,16 @@ def pair() -> Iterator[tuple[SplitSite, Site]]:
         mail = {"host": "127.0.0.1", "port": 9, "sender": "gateway@example.gov.uk", "recipients": ["x@example.gov.uk"]}
         split.edit_config("notify.mail.operations", **mail)
         split.edit_config("flows.enquiry", inbound_name="{transfer}{ext}")
+        (root / "store").mkdir()
+        os.chown(root / "store", 0, grp.getgrnam(GROUPS["ledger"]).gr_gid)
+        (root / "store").chmod(0o2770)
+        split.edit_config("payloads", url=f"file://{root / 'store'}")
         for site in (split, la):
             site.edit_config("daemon", rescan_seconds=1.0, workers=1)
             site.edit_config("link", retry_base_seconds=0.2, retry_cap_seconds=1.0)
         introduce(split, la)
         introduce(la, split)
+        split.gateway("nodes", "store")
         try:
             split.begin_all()
             la.start()
@@ -418,7 +423,7 @@ WALLS = [
     ("inspect", "os.listdir(home / 'state/vault/custody')", True),
     ("vault", "os.listdir(home / 'spool/inbound')", False),
     ("vault", "(home / 'spool/outbound/x').write_bytes(b'x')", False),
-    ("vault", "(home / 'state/vault/custody/x').write_bytes(b'x')", False),
+    ("vault", "(home / 'state/vault/custody/x').write_bytes(b'x')", True),
     ("vault", "(home / 'state/ssh/client_key').read_bytes()", False),
     ("vault", "os.listdir(home / 'landing/E09000030/in')", False),
     ("vault", "os.listdir(home / 'state/keyrings/own/private-keys-v1.d')", True),
@@ -448,6 +453,9 @@ WALLS = [
     *((role, "os.listdir(home / 'state/notify')", False) for role in ACCOUNTS if role != "notify"),
     *((role, "os.listdir(home / 'state/triage')", False) for role in ACCOUNTS if role != "inspect"),
     ("inspect", "(home / 'state/triage/triage.secret').read_bytes()", True),
+    *((role, "(home / 'state/payload.key').read_bytes()", role in ("inspect", "vault")) for role in ACCOUNTS),
+    *((role, "(home / 'state/payload-sealed.key').read_bytes()", role in ("vault", "link")) for role in ACCOUNTS),
+    ("sshd", "os.listdir(home.parent / 'store')", False),
     ("metrics", "os.listdir(home / 'spool/inbound')", False),
     *(
         ("console", f"os.listdir(home / 'state/{name}')", False)

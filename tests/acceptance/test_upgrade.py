@@ -178,3 +178,19 @@ def test_the_previous_release_is_a_program_of_its_own(previous: Previous) -> Non
     where = [sys.executable, "-P", "-c", "import gateway; print(gateway.__file__)"]
     said = subprocess.run(where, env=previous.environment, capture_output=True, text=True, check=True).stdout
     assert said.strip() == f"{previous.environment['PYTHONPATH']}/gateway/__init__.py"
+
+
+def test_a_card_with_several_addresses_is_taken_by_the_previous_release_which_uses_the_first(
+    previous: Previous, tmp_path: Path
+) -> None:
+    la = Site(tmp_path / "LA", "E09000030", free_port())
+    la.gateway("init", la.home.root, "--site", la.code, "--sftp", f"127.0.0.1:{la.port}")
+    la.edit_config("sftp_server", addresses=["north.example:22", "south.example:2222"])
+    card, path = la.gateway("card").stdout, tmp_path / "card.json"
+    path.write_text(card, "utf-8")
+    home = tmp_path / "DWP"
+    told = ("partner", "add", path, "--fingerprint", json.loads(card)["fingerprint"])
+    previous.commands(("init", home, "--site", "DWP"), ("--home", home, *told))
+    text = (home / "config" / "partners.d" / f"{la.code}.toml").read_text("utf-8")
+    assert 'host = "north.example"' in text
+    assert "south.example" not in re.sub(r"(?m)^#.*", "", text)

@@ -27,7 +27,7 @@ from gateway.storage.durable import DISK, Disk
 from gateway.storage.objects.contract import MARK, ObjectStore
 from gateway.storage.objects.directory import DirectoryStore
 from gateway.storage.objects.s3 import Bucket, S3Store
-from gateway.storage.payloads import OneMachine, Payloads
+from gateway.storage.payloads import KeptFile, OneMachine, Payloads
 from gateway.storage.sealing import Sealing, new_key
 from gateway.storage.shared_payloads import SharedPayloads
 from tests.fakes.s3 import S3Server, s3_server
@@ -216,6 +216,16 @@ def test_what_is_forgotten_is_nowhere_and_again_is_the_same(site: Site) -> None:
         node.payloads.fetch(path, sha256)
 
 
+def test_many_are_forgotten_together(site: Site) -> None:
+    node = site.node("first")
+    files = dict(node.write(f"vault/custody/{number}", b"%d" % number) for number in range(20))
+    kept = node.write("vault/custody/kept", NINO)
+    node.payloads.keep(files | dict([kept]))
+    node.payloads.forget_all(KeptFile(*file) for file in [*files.items(), (node.state / "vault/custody/no", "0" * 64)])
+    assert list(node.payloads.names(node.state)) == [kept]
+    assert list((node.state / "vault/custody").iterdir()) == [kept[0]]
+
+
 @pytest.mark.parametrize("harm", ["altered", "cut", "emptied", "extended"])
 @pytest.mark.parametrize("content", [NINO, NINO * 9000], ids=["small", "chunks"])
 def test_an_altered_object_is_custody_lost_and_leaves_no_file(site: Site, harm: str, content: bytes) -> None:
@@ -325,6 +335,22 @@ def test_a_file_that_cannot_be_read_here_is_this_disks_failure(site: Site) -> No
     node = site.node("first")
     with pytest.raises(DiskFailed):
         node.payloads.keep({node.state / "vault/custody/none": "0" * 64})
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root")
+def test_what_root_brings_and_writes_is_the_directorys_owners(tmp_path: Path) -> None:
+    site = _directory(None, tmp_path)  # type: ignore[arg-type]
+    second = site.node("second")
+    for path in (tmp_path / "store", second.state):
+        os.chown(path, 1234, 2345)
+    first = site.node("first")
+    first.payloads.prepare(b"DWP")
+    path, sha256 = first.write("evidence/A/1.receipt.pgp", NINO)
+    first.payloads.keep({path: sha256})
+    second.payloads.fetch(second.state / "evidence/A/1.receipt.pgp", sha256)
+    made = [*(tmp_path / "store").rglob("*"), *second.state.rglob("*")]
+    assert len(made) > 6
+    assert {(each.stat().st_uid, each.stat().st_gid) for each in made} == {(1234, 2345)}
 
 
 # -- what is one store's alone

@@ -11,6 +11,7 @@ import random
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -22,6 +23,7 @@ from gateway.daemon.stage_loop import StageLoop
 from gateway.daemon.wake_ups import WakeUp
 from gateway.domain.states import Direction, State
 from gateway.ledger import nodes
+from gateway.ledger.dispatch import dispatch_of
 from gateway.ledger.fence import outside, session_of
 from gateway.ledger.queries import fair_share, identities
 from gateway.ledger.store import Ledger
@@ -30,6 +32,8 @@ from gateway.ledger.units import Transfer
 from gateway.stages.context import StageContext, Step
 from gateway.stages.node_lanes import NodeLanes
 
+RESCAN: Final = 2.0
+"""Seconds; what comes meanwhile is begun by wake-ups."""
 MOST: Final = 10
 LONGEST: Final = 0.2
 """Rows of a step, and seconds that its work takes at most: what is stopped in between has begun, and has not written."""
@@ -86,7 +90,7 @@ def main(url: str, lease: float, every: float, seed: int, directory: Path, partn
 
     ledger = opened()
     settings: Any = SimpleNamespace(
-        codes=partners, stopped={}, daemon=SimpleNamespace(rescan_seconds=0.1), home=SimpleNamespace(run=directory)
+        codes=partners, stopped={}, daemon=SimpleNamespace(rescan_seconds=RESCAN), home=SimpleNamespace(run=directory)
     )
     context = StageContext(
         settings=settings,
@@ -97,9 +101,11 @@ def main(url: str, lease: float, every: float, seed: int, directory: Path, partn
         random_float=random.random,
         entropy=os.urandom,
         stopping=lambda: bool(ending),
-        lanes=NodeLanes(ledger, partners, NAME),
     )
+    lanes = NodeLanes(ledger, partners, NAME)
+    context = replace(context, lanes=lanes)
     with WakeUp(directory, NAME) as wake_up:
+        ledger.dispatch = dispatch_of(url, NAME, wake_up.wake, say, here=lanes.working, rings_here=False)
         beat = Heartbeat(
             opened(),
             NAME,
@@ -110,7 +116,7 @@ def main(url: str, lease: float, every: float, seed: int, directory: Path, partn
             say=say,
             changed=wake_up.wake,
         )
-        with beat:
+        with ledger.dispatch.listening(), beat:
             StageLoop(context, [Validate(context, random.Random(seed))], wake_up).run()
     ledger.close()
 

@@ -27,6 +27,7 @@ from gateway.events import Event
 from gateway.ledger import nodes
 from gateway.ledger.audit.chain import check_chain
 from gateway.ledger.audit.rows import check_rows
+from gateway.ledger.dispatch import dispatch_of
 from gateway.ledger.fence import outside, session_of
 from gateway.ledger.store import Ledger
 from gateway.ledger.tables import EVENTS, TRANSFERS
@@ -54,7 +55,8 @@ class Nodes:
 
     def __init__(self, url: str, directory: Path, chance: random.Random) -> None:
         self._url, self._directory, self._chance = url, directory, chance
-        self.ledger = Ledger(url, clock=time.time, role="test", fence=outside("test"))
+        dispatch = dispatch_of(url, "test", lambda: None, lambda event, **keys: say(f"{event} {keys}"))
+        self.ledger = Ledger(url, clock=time.time, role="test", fence=outside("test"), dispatch=dispatch)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._numbers = itertools.count(1)
         self._logs: list[IO[bytes]] = []

@@ -5,7 +5,7 @@ With GATEWAY_TEST_STORE in the environment every site of `two_ledgers` has one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -18,7 +18,7 @@ from gateway.ledger.store import Ledger, Transaction
 from gateway.settings.home import Home
 from gateway.storage.durable import DISK
 from gateway.storage.objects.directory import DirectoryStore
-from gateway.storage.payloads import IN_PLACE, Payloads
+from gateway.storage.payloads import IN_PLACE, KeptFile, Payloads
 from gateway.storage.sealing import Sealing, new_key
 from gateway.storage.shared_payloads import SharedPayloads
 
@@ -48,6 +48,10 @@ class SiteStore:
     def forget(self, path: Path, sha256: str) -> None:
         self._require()
         self._payloads.forget(path, sha256)
+
+    def forget_all(self, files: Iterable[KeptFile]) -> None:
+        self._require()
+        self._payloads.forget_all(files)
 
     def names(self, root: Path) -> Iterator[tuple[Path, str]]:
         self._require()

@@ -102,7 +102,7 @@ def restore(
         _fill(copy, kept, home, watch)
         if keys is not None:
             put_back(home, keys)
-        alone = _works_alone(home)
+        alone = _works_alone(home, stored=kept.stored)
         faults = _audit(kept, home, watch)
         if faults and not (with_faults or dry_run):
             told = "; ".join(f"{fault.subject}: {fault.message}" for fault in faults[:_TOLD])
@@ -168,9 +168,9 @@ def _audit(kept: Contents, home: Home, watch: Watch) -> tuple[Fault, ...]:
     return report.faults
 
 
-def _works_alone(home: Home) -> bool:
-    """Have the configuration name no database, no node and no store: the copy's ledger is a file, and what others do on the database meanwhile is not it. Whether that
-    changed anything.
+def _works_alone(home: Home, *, stored: bool) -> bool:
+    """Have the configuration name no database, no node and, unless the files are there alone, no store: the copy's ledger is a file, and what others
+    do on the database meanwhile is not it. Whether that changed anything.
     """
     before = text = home.gateway_toml.read_text(encoding="utf-8")
     settings = load(home)
@@ -178,7 +178,7 @@ def _works_alone(home: Home) -> bool:
         text = change(text, "node", {"name": ""})
     if settings.ledger.url:
         text = change(text, "ledger", {"url": ""})
-    if settings.payloads.url:
+    if settings.payloads.url and not stored:
         text = change(text, "payloads", {"url": ""})
     if text == before:
         return False

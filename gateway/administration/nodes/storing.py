@@ -24,6 +24,7 @@ from gateway.settings.model import Settings
 from gateway.stages.itinerary import Role
 from gateway.storage.digest import file_digest
 from gateway.storage.durable import disk_error, write_new_file
+from gateway.storage.ownership import give_to_owner_of
 
 _AT_ONCE: Final = 500
 _HIDDEN: Final = "."
@@ -84,8 +85,13 @@ def _make_keys(home: Home) -> bool:
         make([(home.payloads, PRIVATE)])
     except OSError as error:
         raise disk_error(error, "making state/payloads") from error
-    made = [write_new_file(path, new_key().encode("ascii")) for path in home.payload_keys if not path.exists()]
-    return any(made)
+    made = [path for path in home.payload_keys if not path.exists() and write_new_file(path, new_key().encode("ascii"))]
+    try:
+        for path in (home.payloads, *made):
+            give_to_owner_of(home.state, path)
+    except OSError as error:
+        raise disk_error(error, "giving the keys of the store to the gateway's account") from error
+    return bool(made)
 
 
 def _kept_here(home: Home) -> Iterator[Path]:

@@ -80,13 +80,10 @@ def examine_links(settings: Settings) -> Iterator[Check]:
         servers = list(try_servers(settings, partner))
         for server in servers:
             about = f"{name}, {server.address}" if len(servers) > 1 else name
-            if server.error is not None:
-                yield Check.failed(about, server.error)
-            elif server.report is not None:
-                yield _link(about, server.report)
-        if all(server.error for server in servers):
-            continue
-        yield from _lane(settings, partner.code)
+            failed = Check.failed(about, server.error or GatewayError())
+            yield failed if server.report is None else _link(about, server.report)
+        if any(server.report for server in servers):
+            yield from _lane(settings, partner.code)
 
 
 def _mail(settings: Settings, partner: Partner, name: str) -> Check:

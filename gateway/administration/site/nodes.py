@@ -25,7 +25,7 @@ from gateway.settings.model import Settings
 @dataclass(frozen=True)
 class Forgotten:
     """A node that was given up, or would be: the contract of `nodes forget --json`. `lanes` are those that it still had, `requests` how many
-    waited for it, which are refused; `console` whether it was the one that served the console.
+    waited for it, which are refused; `files` of how many transfers that were admitted there the dropped file may still lie in its spool; `console` whether it was the one that served the console.
     """
 
     node: str
@@ -33,6 +33,7 @@ class Forgotten:
     version: str
     lanes: tuple[str, ...]
     requests: int
+    files: int
     console: bool
 
 
@@ -55,7 +56,13 @@ def forget(settings: Settings, log: Logger, name: str, decision: Decision, *, dr
             found = _about(transaction.connection, name)
             if not nodes.forget(transaction.connection, name):
                 raise NodeThere(f"Node {name} has just come back.")
-            told: dict[str, Any] = {"lanes": [*found.lanes], "count": len(found.lanes), "dropped": found.requests}
+            nodes.leave_spool(transaction.connection, name)
+            told: dict[str, Any] = {
+                "lanes": [*found.lanes],
+                "count": len(found.lanes),
+                "dropped": found.requests,
+                "files": found.files,
+            }
             transaction.record(Event.NODE_FORGOTTEN, nodes.KIND, name, **told, **decision.detail)
     return found
 
@@ -96,7 +103,8 @@ def _about(connection: Connection, name: str) -> Forgotten:
         raise NodeThere(f"Node {name} is there: it was seen {site.now - row.seen:.0f} seconds ago.")
     lanes = tuple(lane for lane, owner in site.lanes.items() if owner.node == name)
     waiting = sum(request.node == name for request in requests.waiting(connection))
-    return Forgotten(name, to_text(row.seen), row.version, lanes, waiting, row.console is not None)
+    files = nodes.left_in_spool(connection, name)
+    return Forgotten(name, to_text(row.seen), row.version, lanes, waiting, files, row.console is not None)
 
 
 def _require_nodes(settings: Settings) -> None:

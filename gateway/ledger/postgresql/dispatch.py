@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 SCHEMA: Final = "gateway_dispatch"
 TASK: Final = "look"
 
+_NO_SCHEMA: Final = "3F000"
+"""No node has ever listened here, so there is nobody to wake."""
+
 Tell = Callable[[GatewayError | None], None]
 """Called with what keeps wake-ups from coming or going, and with None when it is over."""
 
@@ -86,7 +89,8 @@ class AcrossNodes:
         except DBAPIError as error:
             if error.connection_invalidated or error.orig is None:
                 raise
-            self._trouble.note(translate(error.orig))
+            if getattr(error.orig, "sqlstate", None) != _NO_SCHEMA:
+                self._trouble.note(translate(error.orig))
         else:
             self._trouble.note(None)
 

@@ -49,6 +49,11 @@ def kept_file(home: Home, row: Quarantined) -> Path:
     return home.infected / row.id if row.kind == FILE else home.quarantine / f"{row.id}.sealed"
 
 
+def is_known(connection: Connection, identity: str) -> bool:
+    """Whether something of that id is, or was, locked away."""
+    return connection.execute(select(QUARANTINE.c.id).where(QUARANTINE.c.id == identity)).first() is not None
+
+
 def is_kept(connection: Connection, identity: str) -> bool:
     """Whether something of that id is locked away, and was not discarded."""
     kept = select(QUARANTINE.c.id).where(QUARANTINE.c.id == identity, QUARANTINE.c.discarded.is_(None))

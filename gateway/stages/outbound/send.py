@@ -6,7 +6,7 @@ same partner, with a pool and a session of its own, so small ones overtake them.
 with backoff, or is held where a person must decide. Only three failures are the parcel's own, and what lies behind it goes
 on: a name that is taken at the partner, since an earlier receipt of that name still lies there; an envelope that the partner
 has no more; and a large parcel that breaks off, since the small ones may get through. Lanes that collect also fetch what waits
-for us at the partner.
+for us at the partner. Long because lanes, their pools and what becomes of their parcels are one loop.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.store import Connection, Transaction
 from gateway.ledger.units import TABLE_OF
 from gateway.stages import stuck_lanes
-from gateway.stages.answering_endpoints import Answering, note_answering
 from gateway.stages.attempts import consignment_of
 from gateway.stages.clock_guard import receipt_wait
 from gateway.stages.context import StageContext, Step
@@ -52,7 +51,9 @@ _SHARE: Final = 64
 
 
 class Send:
-    """Sealed to sent, all lanes at once. `wake` is called from a lane's thread when a result waits."""
+    """Sealed to sent, all lanes at once. `wake` is called from a lane's thread when a result waits; `note_answering` in each step,
+    to record which of their partners' servers answer.
+    """
 
     name = "send"
 
@@ -61,7 +62,7 @@ class Send:
         context: StageContext,
         transports: Mapping[str, Transport],
         wake: Callable[[], None],
-        answering: queue.SimpleQueue[Answering] | None = None,
+        note_answering: Callable[[], None] = lambda: None,
     ) -> None:
         self._context = context
         self._transports = transports
@@ -77,8 +78,7 @@ class Send:
         )
         self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
         self._uncommitted: list[Result] = []
-        self._answering = answering or queue.SimpleQueue()
-        self._unnoted: list[Answering] = []
+        self._note_answering = note_answering
         self._busy: dict[SizeLane, Future[None]] = {}
         self._begun: dict[SizeLane, int] = {}  # by lane, the epoch in which its work began
         self._collect_due = {
@@ -206,15 +206,6 @@ class Send:
     def _may_collect(self, lane: SizeLane, now: float) -> bool:
         due = self._collect_due.get(lane)
         return due is not None and is_due(due, now, self._context.settings.link.collect_seconds)
-
-    def _note_answering(self) -> None:
-        """Record which servers of partners with several fail and work. Where the ledger fails, that is kept for the next step."""
-        self._unnoted += [self._answering.get() for _ in range(self._answering.qsize())]
-        if self._unnoted:
-            with self._context.ledger.write() as transaction:
-                for found in self._unnoted:
-                    note_answering(transaction, found)
-            self._unnoted.clear()
 
     def _commit_results(self) -> int:
         """Record what the lanes did. Where the ledger fails, the results are kept for the next step."""

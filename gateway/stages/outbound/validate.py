@@ -51,7 +51,7 @@ from gateway.stages.inspection import (
     record_crash,
     record_move,
 )
-from gateway.stages.kept_files import brought, in_custody
+from gateway.stages.kept_files import all_brought, in_custody
 from gateway.stages.scanning import Scanner
 from gateway.stages.triage import Judged, Triage
 from gateway.validation.contract import Report
@@ -97,7 +97,7 @@ class Validate:
         if not rows:
             return Step(due=due)
         inspected = self._inspection.results(
-            rows, [brought(context.payloads, in_custody(context.home, row)) for row in rows]
+            rows, all_brought(context.payloads, [in_custody(context.home, row) for row in rows])
         )
         results = [(row, self._addressed(row, result)) for row, result in inspected]
         self._lists.keep(

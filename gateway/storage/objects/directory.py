@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Final
 
 from gateway.errors import DiskFailed, DiskFull, StoreFull, StoreUnreachable
-from gateway.storage.durable import DISK, Disk, discard, make_directory, move_new, sync_directory, write_all
+from gateway.storage.durable import DISK, Disk, discard, move_new, sync_directory, write_all
 from gateway.storage.file_group import Group
 from gateway.storage.objects.contract import MARK, Fill, Source
+from gateway.storage.ownership import give_to_owner_of
 
 _INCOMING: Final = ".incoming"
 _STALE_SECONDS: Final = 86400.0
@@ -131,8 +132,15 @@ class DirectoryStore:
             raise StoreUnreachable(f"{self._root} has no {MARK}: it is not mounted, or not prepared")
 
     def _make(self, directory: Path) -> None:
-        if not directory.is_dir():
-            make_directory(directory, self._directory_mode & 0o777, self._disk)
+        """Make a directory of the store and those above it, durably; its group's too where accounts share it, whatever the umask."""
+        if directory.is_dir():
+            return
+        self._make(directory.parent)
+        with suppress(FileExistsError):
+            self._disk.mkdir(directory, self._directory_mode & 0o777)
+            give_to_owner_of(directory.parent, directory)
+            directory.chmod(self._directory_mode)
+            sync_directory(directory.parent, self._disk)
 
     def _draw(self, incoming: Path) -> Path:
         with self._lock:
@@ -144,6 +152,7 @@ class DirectoryStore:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(temporary, flags, self._file_mode)
         try:
+            give_to_owner_of(temporary.parent, descriptor)
             fill(_Writer(descriptor, self._disk))
         except (DiskFull, DiskFailed) as error:
             os.close(descriptor)

@@ -170,3 +170,28 @@ def test_the_published_schema_is_the_models() -> None:
     jsonschema.Draft202012Validator.check_schema(json_schema())
     jsonschema.validate(GOOD, json_schema())
     assert set(json_schema()["properties"]) == set(Card.model_fields)
+
+
+def test_more_addresses_stand_beside_the_first_where_older_readers_pass_over_them() -> None:
+    endpoint = GOOD["endpoint"] | {"others": [{"host": "2001:db8::7", "port": 2222}]}
+    card = parse(encoded(endpoint=endpoint))
+    assert card.endpoint is not None
+    assert card.endpoint.addresses == (("gateway.example", 22), ("2001:db8::7", 2222))
+    assert json.loads(card.to_json())["endpoint"] == endpoint
+    assert "others" not in json.loads(parse(encoded()).to_json())["endpoint"]
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [{"host": "a b", "port": 22}],
+        [{"host": "a", "port": 0}],
+        [{"host": "a", "port": True}],
+        [{"host": "a"}],
+        [{"host": "a", "port": 22}] * 8,
+        "a:22",
+    ],
+)
+def test_addresses_that_nobody_could_call_are_refused(others: Any) -> None:
+    with pytest.raises(CardRefused, match="endpoint"):
+        parse(encoded(endpoint=GOOD["endpoint"] | {"others": others}))

@@ -25,10 +25,10 @@ from gateway.ledger.audit.chain import check_chain
 from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.fence import outside
 from gateway.ledger.store import Ledger
-from gateway.ledger.tables import LANE_OWNERS, NODES, PEOPLE
+from gateway.ledger.tables import LANE_OWNERS, NODES, PEOPLE, TRANSFERS
 from gateway.settings.node import NodeSettings
 from tests.fakes.ledgers import PostgresqlLedgers, on_postgresql
-from tests.unit.ledger.test_nodes import LEASE, PARTNERS, Site, opened
+from tests.unit.ledger.test_nodes import LEASE, PARTNERS, Site, admit, opened
 
 ALICE = "hb1042"
 
@@ -189,6 +189,22 @@ def test_a_node_that_is_there_is_not_forgotten_and_one_that_is_gone_is_with_its_
     assert min(after.lanes[lane].changed for lane in had) > max(row.changed for row in before.lanes.values())
     site.beat("b")
     assert site.leads("b") == had  # at once, without waiting for a lease
+
+
+def test_nothing_waits_for_the_spool_of_a_node_that_is_forgotten(site: Site) -> None:
+    """Bytes stay in custody as long as a dropped file may lie where it lay."""
+    site.beat("a", "b")
+    with site.ledger.write() as transaction:
+        admit(transaction, PARTNERS[0], 1)
+        admit(transaction, PARTNERS[0], 2)
+        transaction.connection.execute(update(TRANSFERS).values(spool_file="f" * 64, node="a"))
+        second = TRANSFERS.c.id.endswith("02")
+        transaction.connection.execute(update(TRANSFERS).where(second).values(node="b"))
+    with site.ledger.write() as transaction:
+        assert nodes.left_in_spool(transaction.connection, "a") == 1
+        nodes.leave_spool(transaction.connection, "a")
+    with site.ledger.read() as connection:
+        assert [nodes.left_in_spool(connection, name) for name in "ab"] == [0, 1]
 
 
 def test_what_a_forgotten_node_had_begun_is_of_another_incarnation_when_it_comes_back(site: Site) -> None:

@@ -45,7 +45,8 @@ def test_what_takes_delivered_files_away_is_for_one_machine(tmp_path: Path, tabl
         code="DWP", name="DWP", fingerprint="A" * 40, host="127.0.0.1", port=2222, user="gateway"
     )
     make(site_directories(home))
-    text = change(change(made, "ledger", {"url": URL}), "node", {"name": "north-1"})
+    stored = change(made, "payloads", {"url": "file:///srv/store"})
+    text = change(change(stored, "ledger", {"url": URL}), "node", {"name": "north-1"})
     write_text(home.gateway_toml, change(text, table, {"enabled": True}))
     _, faults = examine(home)
     assert [fault.where for fault in faults] == [f"[{table}] enabled"]

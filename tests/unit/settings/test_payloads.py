@@ -50,8 +50,22 @@ def test_a_store_is_a_directory_or_a_bucket(url: str, directory: Path | None, bu
 @pytest.mark.parametrize(
     "url",
     [
-        *("/srv/store", "file://srv/store", "file:///", "file:///srv/../etc", "file:///srv/%2e%2e/etc", "file://host/srv"),
-        *("s3://", "s3://A", "s3://key:secret@bucket", "s3://bucket/../other", "s3://bucket//x", "https://bucket.s3.org"),
+        *(
+            "/srv/store",
+            "file://srv/store",
+            "file:///",
+            "file:///srv/../etc",
+            "file:///srv/%2e%2e/etc",
+            "file://host/srv",
+        ),
+        *(
+            "s3://",
+            "s3://A",
+            "s3://key:secret@bucket",
+            "s3://bucket/../other",
+            "s3://bucket//x",
+            "https://bucket.s3.org",
+        ),
         *("s3://bucket?x=1", "file:///srv/a\nb"),
     ],
 )

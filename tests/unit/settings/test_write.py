@@ -162,3 +162,21 @@ def test_making_directories_again_leaves_a_sysadmins_modes(tmp_path: Path) -> No
     home.inbound.chmod(0o2775)
     make(site_directories(home))
     assert stat.S_IMODE(home.inbound.stat().st_mode) == 0o2775
+
+
+@pytest.mark.parametrize("others", [("south.example:22",), ("192.0.2.7:2222", "[2001:db8::7]:22")])
+def test_a_partner_s_other_addresses_are_read_as_they_were_written(others: tuple[str, ...]) -> None:
+    endpoint = ENDPOINT.model_copy(update={"other_addresses": others})
+    partner = Partner(code="E09000030", name="x", fingerprint=FPR, endpoint=endpoint)
+    read = Partner.model_validate(tomllib.loads(render_partner(partner)))
+    assert read == partner
+    assert read.endpoint is not None
+    assert list(read.endpoint.addresses) == ["gateway.example:22", *others]
+
+
+@pytest.mark.parametrize(
+    "wrong", ["south.example", "south.example:0", "south.example:70000", "2001:db8::7:22", "a b:22"]
+)
+def test_an_address_without_a_host_and_a_port_is_a_fault(wrong: str) -> None:
+    with pytest.raises(ValueError, match="other_addresses"):
+        EndpointSettings(host="a", user="gw", host_key="ssh-ed25519 AAAAC3Nza", other_addresses=(wrong,))

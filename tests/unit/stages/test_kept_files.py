@@ -6,6 +6,7 @@ At each commit, what the rows speak of is in the store; at the end nothing else 
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -42,6 +43,7 @@ from gateway.stages.arrivals import ARRIVALS
 from gateway.stages.context import Stage, Step
 from gateway.stages.ended_files import areas_of, forget_ended
 from gateway.stages.inbound.collect import Collect
+from gateway.stages.itinerary import Role
 from gateway.stages.kept_files import sealed_file
 from gateway.stages.node_lanes import NodeLanes
 from gateway.stages.outbound.admit import Admit
@@ -95,7 +97,7 @@ class Moved:
 def vanish(bench: Bench) -> None:
     """Remove all kept files from the directories of this machine."""
     if isinstance(bench.context.payloads, SiteStore):
-        for area in areas_of(bench.home, None):
+        for area in (*areas_of(bench.home, None), bench.home.evidence, bench.home.exceptions):
             for path in area.rglob("*"):
                 if path.is_file() and path.parent.name != "arrivals":
                     path.unlink()
@@ -367,6 +369,21 @@ def test_submitted_files_are_in_the_store_before_they_are_in_custody(tmp_path: P
             assert not kept.path.exists()
             copies.move_in()
         assert kept.path.read_bytes() == b"claim"
+
+
+def test_plaintext_without_a_row_leaves_the_store_after_two_days(tmp_path: Path) -> None:
+    with two_ledgers(tmp_path, stored=True) as pair:
+        context, home = pair.dwp.context, pair.dwp.home
+        kept = {home.custody / context.new_id(): b"claim", home.infected / context.new_id(): b"virus"}
+        for path, content in kept.items():
+            path.write_bytes(content)
+            context.payloads.keep({path: hashlib.sha256(content).hexdigest()})
+        with_row = pair.dwp.submit("a.xml", b"claim")
+        pair.dwp.now += 1.9 * DAY
+        assert forget_ended(context, areas_of(home, Role.INSPECT)) == 0
+        pair.dwp.now += 0.2 * DAY
+        assert forget_ended(context, areas_of(home, Role.INSPECT)) == 2
+        assert [path.name for path, _ in context.payloads.names(home.custody)] == [with_row]
 
 
 def test_list_of_exceptions_is_found_by_its_name_and_goes_with_its_row(tmp_path: Path) -> None:

@@ -239,10 +239,12 @@ def test_copy_of_a_site_on_postgresql_with_nodes_comes_back_as_a_gateway_that_wo
         dwp.configure()
         url = "postgresql:///nobody?host=/nowhere"  # whoever asked it would fail
         text = change(dwp.home.gateway_toml.read_text(), "ledger", {"url": url})
+        (tmp_path / "store").mkdir()
+        text = change(text, "payloads", {"url": f"file://{tmp_path / 'store'}"})
         dwp.home.gateway_toml.write_text(change(text, "node", {"name": "north-1"}))
         taken = taking.take(dwp.settings, tmp_path / "copies", lambda: dwp.now, lambda _what, _count: None)
     put_back = restoring.restore(Path(taken.path), tmp_path / "back", None, 0.0, lambda _what, _count: None)
     assert (put_back.alone, put_back.stored, put_back.head, put_back.faults) == (True, False, taken.head, ())
     settings = load(Home(tmp_path / "back"))
-    assert (settings.ledger.url, settings.node.name) == ("", "")
+    assert (settings.ledger.url, settings.node.name, settings.payloads.url) == ("", "", "")
     assert restoring.restore(Path(taken.path), tmp_path / "trial", None, 0.0, lambda *_: None, dry_run=True).alone

@@ -48,7 +48,9 @@ def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[tuple[Past,
 def kept(past: Past, store: SiteStore) -> list[str]:
     """The paths of what the store has, below the state."""
     return [
-        str(path.relative_to(past.home.state)) for area in areas_of(past.home, None) for path, _ in store.names(area)
+        str(path.relative_to(past.home.state))
+        for area in (*areas_of(past.home, None), past.home.evidence, past.home.exceptions)
+        for path, _ in store.names(area)
     ]
 
 
