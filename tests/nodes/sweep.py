@@ -222,6 +222,8 @@ def _site(
                 node.kill()
         partners.terminate()
         partners.wait(60)
+        if partners.stdout is not None:
+            partners.stdout.close()
         server.stop()
 
 

@@ -16,7 +16,7 @@ _PARTNERS = int(os.environ.get("GATEWAY_SWEEP_PARTNERS", "50"))
 
 @pytest.mark.timeout(300)
 def test_a_node_killed_and_a_node_without_its_store() -> None:
-    with running(1, 4, lease=3.0) as sweep:
+    with running(1, 6, lease=3.0) as sweep:  # so many that each node has some
         sweep.go(["kill -9 of a node", "cut from the store"], 9)
         promises.check(sweep)
 
