@@ -124,7 +124,8 @@ class Nodes:
             # By SQL alone: this program's tables have columns that a ledger of the one before has not yet.
             with psycopg.connect(self._url) as connection:
                 owners = connection.execute("SELECT DISTINCT node FROM lane_owners WHERE leaving IS NULL").fetchall()
-                starts: dict[str, int] = dict(connection.execute("SELECT name, incarnation FROM nodes").fetchall())
+                found = connection.execute("SELECT name, incarnation FROM nodes").fetchall()
+                starts: dict[str, int] = dict(found)
             there = all(starts.get(name, 0) >= self._starts[name] for name in names)
             return there and {node for (node,) in owners} == set(names)
 
