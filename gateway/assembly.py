@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
 def import_engines() -> None:
     """Import what the functions below import for roles at work, so that roles forked afterwards need not."""
+    import gateway.stages.answering_endpoints
     import gateway.stages.timers.requests  # noqa: F401
     from gateway.crypto.gnupg import engine  # noqa: F401
     from gateway.domain import redirect  # noqa: F401
@@ -62,6 +63,7 @@ def import_engines() -> None:
         extract_calendar,
         key_expiry,
         link_trials,
+        local_copies,
         login_records,
         overdue_answers,
         overdue_enquiries,
@@ -71,7 +73,7 @@ def import_engines() -> None:
         statement_dispatch,
         statement_stamp,
     )
-    from gateway.transport import folder  # noqa: F401
+    from gateway.transport import endpoints, folder  # noqa: F401
     from gateway.transport.sftp import client  # noqa: F401
     from gateway.validation.sandbox import pool  # noqa: F401
 

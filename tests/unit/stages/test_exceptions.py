@@ -301,9 +301,9 @@ def test_a_file_that_takes_the_name_in_between_gets_no_list_beside_it(
     pair.work_alone(pair.la)
     real: Callable[..., Any] = publication.publish
 
-    def publish(placements: Any) -> Any:
+    def publish(placements: Any, disk: Any) -> Any:
         lay(pair.dwp, NAME)
-        return real(placements)
+        return real(placements, disk)
 
     with monkeypatch.context() as patch:
         patch.setattr(deliver, "publish", publish)
