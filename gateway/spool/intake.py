@@ -236,15 +236,16 @@ class Intake:
         group.add_directory(custody)
         return Taken(target, drop.size, sha256)
 
-    def release(self, drop: Drop, transfer: str) -> bool:
+    def release(self, drop: Drop, transfer: str, sha256: str = "") -> bool:
         """Set the dropped file aside under the transfer's id, and remove its marker.
 
-        False where another file has taken its name, and that one stays.
+        False where another file has taken its name, or it was written to, and that one stays. What changed beside its bytes (its mode, its owner) makes
+        no other file: where `sha256` is of the copy that was taken, the bytes are compared.
         """
         try:
             directory = self._enter(drop)
             status = os.stat(drop.name, dir_fd=directory, follow_symlinks=False)
-            same = _is_same(status, drop)
+            same = _is_same(status, drop) or (sha256 != "" and _has_same_bytes(directory, drop, status, sha256))
             if same:
                 # The marker goes first: alone, it would call the next file of the name complete before it is.
                 if drop.marked:
@@ -307,6 +308,17 @@ def _is_same(status: os.stat_result, drop: Drop) -> bool:
         drop.mtime_ns,
         drop.ctime_ns,
     )
+
+
+def _has_same_bytes(directory: int, drop: Drop, status: os.stat_result, sha256: str) -> bool:
+    """Whether it is the file that was taken, with other attributes."""
+    if not is_plain(status) or (status.st_dev, status.st_ino, status.st_size) != (drop.device, drop.inode, drop.size):
+        return False
+    source = os.open(drop.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        return rest_digest(source) == sha256
+    finally:
+        os.close(source)
 
 
 def _insist(source: int, drop: Drop, max_bytes: int) -> None:

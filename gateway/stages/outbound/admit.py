@@ -59,6 +59,8 @@ class Admit:
         self._late_writes = LateWrites(context, aside)
         self._open_long: set[Key] = set()
         """Files of which the log says that somebody has them open."""
+        self._look_back = False
+        """Whether rows were written, or may have been, without what follows them here."""
         self._later: dict[str, float] = {}
         """Until when files are left alone that the disk did not let us read or remove, by fingerprint."""
 
@@ -68,9 +70,17 @@ class Admit:
         # Under the write lock: `gateway submit` puts its files into custody under it, before their rows.
         with context.ledger.write() as transaction:
             known = custody.ids_in_custody(transaction.connection)
-            unreleased = custody.not_set_aside(transaction.connection, context.node)
             for path in orphans(context.home.custody, known):
                 path.unlink(missing_ok=True)
+        self._finish_admitted()
+        with context.ledger.read() as connection:
+            self._aside.recover(partial(identities.digests, connection, Direction.OUT))
+
+    def _finish_admitted(self) -> None:
+        """Set aside what was taken and recorded before, and say so in its rows."""
+        context = self._context
+        with context.ledger.read() as connection:
+            unreleased = custody.not_set_aside(connection, context.node)
         gone = []
         for row in unreleased:
             dropped = context.home.outbound / row.flow / row.partner / row.name
@@ -81,12 +91,13 @@ class Admit:
             if directory.is_dir():
                 fsync_directory(directory)
         self._forget_spool_files(gone)
-        with context.ledger.read() as connection:
-            self._aside.recover(partial(identities.digests, connection, Direction.OUT))
+        self._look_back = False
 
     def step(self) -> Step:
         context = self._context
         self._late_writes.look()
+        if self._look_back:
+            self._finish_admitted()
         if not self._has_room():
             return Step(due=context.clock() + 5.0)
         found = list(islice((found for found in self._intake.scan() if not self._is_stuck(found)), BATCH))
@@ -163,17 +174,20 @@ class Admit:
             for drop, identity, copy in taken
         ]
         if admitted:
+            self._look_back = True
             try:
                 with context.ledger.write() as transaction:
                     record_admitted(context, transaction, admitted)
             except (LedgerBusy, LaneLost, DiskFull):
+                self._look_back = False
                 self._remove_copies(taken)  # for certain no row was written
                 raise
-        gone = self._release([(drop, identity) for drop, identity, _ in taken])
+        gone = self._release([(drop, identity, copy.sha256) for drop, identity, copy in taken])
         self._intake.keep_released(drop for drop, _, _ in taken)
         # A gateway that works alone saves this transaction: its `validate` clears the rows' `spool_file` where the file is gone.
         if context.node is not None:
             self._forget_spool_files(gone)
+        self._look_back = False
         return len(taken)
 
     def _remove_copies(self, taken: Iterable[tuple[Drop, str, Taken]]) -> None:
@@ -212,23 +226,27 @@ class Admit:
         self._context.say_deferred(error, partner=drop.partner, flow=drop.flow, stage=self.name)
 
     def _release_again(self, drops: list[Drop]) -> None:
-        gone = self._release([(drop, self._unreleased[drop.fingerprint]) for drop in drops])
+        gone = self._release([(drop, self._unreleased[drop.fingerprint], "") for drop in drops])
         if gone:
             self._intake.keep_released(drop for drop in drops if drop.fingerprint in gone)
             self._forget_spool_files(gone)
 
-    def _release(self, drops: Iterable[tuple[Drop, str]]) -> list[str]:
-        """Set admitted files aside; the fingerprints of those that are. The others are not taken again."""
+    def _release(self, drops: Iterable[tuple[Drop, str, str]]) -> list[str]:
+        """Set admitted files aside, each with its transfer's id and digest; the fingerprints of those that are. The others are not taken again."""
         gone: list[str] = []
-        for drop, transfer in drops:
+        replaced: list[str] = []
+        for drop, transfer, sha256 in drops:
             try:
-                self._intake.release(drop, transfer)
+                if not self._intake.release(drop, transfer, sha256):
+                    replaced.append(drop.fingerprint)
             except (DiskFailed, DiskFull) as error:
                 self._unreleased[drop.fingerprint] = transfer
                 self._leave(drop, error)
             else:
                 self._unreleased.pop(drop.fingerprint, None)
                 gone.append(drop.fingerprint)
+        # What lies there now is another file, whatever its attributes say, and is taken by itself.
+        self._forget_spool_files(replaced)
         return gone
 
     def _forget_spool_files(self, fingerprints: list[str]) -> None:

@@ -437,6 +437,32 @@ def test_a_new_file_of_the_same_name_is_not_removed_with_the_old_one(site: Site)
     assert path.read_bytes() == b"<claim>new</claim>"
 
 
+@pytest.mark.parametrize(
+    "change",
+    [lambda path: path.chmod(0o640), lambda path: os.utime(path, (1.0, 2.0)), lambda path: os.chown(path, -1, -1)],
+)
+def test_a_file_whose_attributes_were_changed_meanwhile_is_the_one_that_was_taken(
+    site: Site, change: Callable[[Path], None]
+) -> None:
+    path = site.drop()
+    drop = site.found()
+    taken = site.take(drop)
+    change(path)
+    assert site.intake.release(drop, TRANSFER, taken.sha256)
+    assert not path.exists()
+
+
+def test_other_bytes_under_the_same_attributes_are_another_file(site: Site) -> None:
+    path = site.drop()
+    before = path.stat()
+    drop = site.found()
+    taken = site.take(drop)
+    path.write_bytes(b"<CLAIM/>")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert not site.intake.release(drop, TRANSFER, taken.sha256)
+    assert path.read_bytes() == b"<CLAIM/>"
+
+
 def test_a_thousand_files_are_all_found(site: Site) -> None:
     for number in range(1000):
         site.drop(f"{number}.xml")

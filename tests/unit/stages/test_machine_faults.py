@@ -7,18 +7,20 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.domain.states import Direction, State
-from gateway.errors import DiskFailed, DiskFull, LedgerBusy
+from gateway.errors import DiskFailed, DiskFull, LedgerAway, LedgerBusy
 from gateway.ledger.queries import overview
 from gateway.ledger.queries.events import chain
 from gateway.ledger.queries.lanes import all_lanes
 from gateway.ledger.store import Ledger, Transaction
 from gateway.ledger.tables import CONSIGNMENTS
+from gateway.settings.node import NodeSettings
 from gateway.spool.drops import Rule
 from gateway.spool.intake import Intake
 from gateway.spool.set_aside import SetAside
@@ -406,3 +408,72 @@ def test_a_senders_clock_two_days_behind_is_no_reason_to_refuse(pair: Pair) -> N
     pair.work()
     assert states(pair.dwp) == ["receipted"]
     assert states(pair.la, Direction.IN) == ["delivered"]
+
+
+def dropped(bench: Bench) -> Path:
+    drop = bench.home.outbound / "claim" / bench.other / "a.xml"
+    drop.write_bytes(b"claim a")
+    return drop
+
+
+def test_a_file_whose_mode_is_changed_while_it_is_taken_goes_once_and_is_concluded(pair: Pair) -> None:
+    drop = dropped(pair.dwp)
+    admit = admitting(pair.dwp)
+    record = pair.dwp.ledger.write
+
+    @contextmanager
+    def changing() -> Iterator[Transaction]:
+        with record() as transaction:
+            yield transaction
+        if drop.exists():
+            drop.chmod(0o604)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pair.dwp.ledger, "write", changing)
+        for _ in range(3):
+            admit.step()
+            pair.dwp.now += 10.0
+    admit.close()
+    assert not drop.exists()
+    pair.work()
+    assert states(pair.dwp) == ["receipted"]
+    assert (pair.dwp.home.receipts / "claim" / pair.la.code / "a.xml.receipt.json").exists()
+
+
+@pytest.mark.parametrize("lost", ["before", "after"])
+def test_a_node_whose_ledger_goes_away_once_the_rows_are_written_says_later_that_the_file_is_gone(
+    pair: Pair, lost: str
+) -> None:
+    """The commit that wrote the rows may be the one whose answer did not come."""
+    bench = pair.dwp
+    bench.context = replace(bench.context, settings=replace(bench.settings, node=NodeSettings(name="north")))
+    drop = dropped(bench)
+    admit = admitting(bench)
+    record, writes = bench.ledger.write, 0
+
+    @contextmanager
+    def going() -> Iterator[Transaction]:
+        nonlocal writes
+        writes += 1
+        if writes == 2 and lost == "after":
+            raise LedgerAway("its server does not answer")
+        with record() as transaction:
+            yield transaction
+        if writes == 1 and lost == "before":
+            raise LedgerAway("its server does not answer")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench.ledger, "write", going)
+        away = 0
+        for _ in range(5):
+            try:
+                admit.step()
+            except LedgerAway:
+                away += 1
+            bench.now += 10.0
+    admit.close()
+    assert away == 1
+    assert not drop.exists()
+    with bench.ledger.read() as connection:
+        (row,) = overview.transfers(connection)
+    assert (row.spool_file, row.node) == (None, "north")
