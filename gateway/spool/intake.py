@@ -236,16 +236,16 @@ class Intake:
         group.add_directory(custody)
         return Taken(target, drop.size, sha256)
 
-    def release(self, drop: Drop, transfer: str, sha256: str = "") -> bool:
+    def release(self, drop: Drop, transfer: str, sha256: str) -> bool:
         """Set the dropped file aside under the transfer's id, and remove its marker.
 
         False where another file has taken its name, or it was written to, and that one stays. What changed beside its bytes (its mode, its owner) makes
-        no other file: where `sha256` is of the copy that was taken, the bytes are compared.
+        no other file: the bytes are compared then, with `sha256` of the copy that was taken.
         """
         try:
             directory = self._enter(drop)
             status = os.stat(drop.name, dir_fd=directory, follow_symlinks=False)
-            same = _is_same(status, drop) or (sha256 != "" and _has_same_bytes(directory, drop, status, sha256))
+            same = _is_same(status, drop) or _has_same_bytes(directory, drop, status, sha256)
             if same:
                 # The marker goes first: alone, it would call the next file of the name complete before it is.
                 if drop.marked:

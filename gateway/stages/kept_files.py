@@ -73,11 +73,6 @@ def all_brought(payloads: Payloads, files: Sequence[KeptFile]) -> list[Path]:
     return [file.path for file in files]
 
 
-def forget_all(payloads: Payloads, files: Sequence[KeptFile]) -> None:
-    """Remove a step's files, whose rows say so already. The first error is raised; what it leaves is an ended file (`ended_files`)."""
-    payloads.forget_all(files)
-
-
 def _each(payloads: Payloads, action: Callable[[KeptFile], object], files: Sequence[KeptFile]) -> None:
     """One after the other on this machine; a store is asked for many at once, since each answer takes a way."""
     if isinstance(payloads, OneMachine) or len(files) < _FEW:

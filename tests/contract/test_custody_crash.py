@@ -214,15 +214,15 @@ def admit(root: Path, ledger: Ledger, disk: Disk) -> None:
             assert isinstance(drop, Drop)
             known = [name for name, (fingerprint, _) in ledger.rows.items() if fingerprint == drop.fingerprint]
             if known:
-                intake.release(drop, known[0])
+                intake.release(drop, known[0], ledger.rows[known[0]][1])
                 continue
             transfer = new_id(time.time(), os.urandom(10))
             fresh.append((drop, transfer, intake.take(drop, root / "custody", transfer, 1000, group).sha256))
         group.commit()
         for drop, transfer, sha256 in fresh:
             ledger.rows[transfer] = (drop.fingerprint, sha256)
-        for drop, transfer, _ in fresh:
-            intake.release(drop, transfer)
+        for drop, transfer, sha256 in fresh:
+            intake.release(drop, transfer, sha256)
         intake.keep_released(drop for drop, _, _ in fresh)
     assert aside.look(ending=True) == []
 

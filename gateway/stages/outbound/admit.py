@@ -37,6 +37,7 @@ from gateway.storage.digest import file_digest
 from gateway.storage.directory_walk import DIRECTORY
 from gateway.storage.durable import fsync_directory
 from gateway.storage.file_group import Group
+from gateway.storage.payloads import KeptFile
 
 _LOOK_AGAIN: Final = 0.25
 _TRY_AGAIN: Final = 30.0
@@ -54,8 +55,8 @@ class Admit:
         self._intake = intake
         self._aside = aside
         self._stopped = False
-        self._unreleased: dict[str, str] = {}
-        """Transfers whose dropped files could not be set aside, by the files' fingerprints."""
+        self._unreleased: dict[str, tuple[str, str]] = {}
+        """Transfers whose dropped files could not be set aside, and their digests, by the files' fingerprints."""
         self._late_writes = LateWrites(context, aside)
         self._open_long: set[Key] = set()
         """Files of which the log says that somebody has them open."""
@@ -195,8 +196,7 @@ class Admit:
         for _, _, copy in taken:
             copy.path.unlink(missing_ok=True)
         with suppress(StoreUnreachable, DiskFull, DiskFailed):  # what came before is the error to tell
-            for _, _, copy in taken:
-                self._context.payloads.forget(copy.path, copy.sha256)
+            self._context.payloads.forget_all(KeptFile(copy.path, copy.sha256) for _, _, copy in taken)
 
     def _set_aside(self, dropped: Path, row: Transfer) -> bool:
         """Set aside a file that a crash left; False where that failed, and then a step finds it and does not take it again."""
@@ -211,7 +211,7 @@ class Admit:
         except FileNotFoundError:
             return True
         except OSError:
-            self._unreleased[required(row.spool_file)] = row.id
+            self._unreleased[required(row.spool_file)] = row.id, row.sha256
             return False
         return True
 
@@ -226,7 +226,7 @@ class Admit:
         self._context.say_deferred(error, partner=drop.partner, flow=drop.flow, stage=self.name)
 
     def _release_again(self, drops: list[Drop]) -> None:
-        gone = self._release([(drop, self._unreleased[drop.fingerprint], "") for drop in drops])
+        gone = self._release([(drop, *self._unreleased[drop.fingerprint]) for drop in drops])
         if gone:
             self._intake.keep_released(drop for drop in drops if drop.fingerprint in gone)
             self._forget_spool_files(gone)
@@ -240,7 +240,7 @@ class Admit:
                 if not self._intake.release(drop, transfer, sha256):
                     replaced.append(drop.fingerprint)
             except (DiskFailed, DiskFull) as error:
-                self._unreleased[drop.fingerprint] = transfer
+                self._unreleased[drop.fingerprint] = transfer, sha256
                 self._leave(drop, error)
             else:
                 self._unreleased.pop(drop.fingerprint, None)

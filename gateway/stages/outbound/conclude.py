@@ -32,7 +32,7 @@ from gateway.spool.exception_lists import ExceptionLists, ListKey
 from gateway.spool.names import second_name, with_ending
 from gateway.spool.returns import SENT, UNDELIVERED, WHY, return_file, tell
 from gateway.stages.context import BATCH, StageContext, Step
-from gateway.stages.kept_files import all_brought, forget_all, in_custody
+from gateway.stages.kept_files import all_brought, in_custody
 from gateway.stages.receipt_files import write_receipt_files
 from gateway.stages.scanning import isolate, to_isolate
 from gateway.storage.durable import write_file
@@ -110,7 +110,7 @@ class Conclude:
                 elif row.state not in _ENDED_WELL and not row.is_unconfirmed:
                     transaction.record("transfer.returned", "transfer", row.id, row.partner, flow=row.flow)
             transaction.set(TRANSFERS, [row.key for row in rows], custody=False)
-        forget_all(context.payloads, list(bytes_of.values()))
+        context.payloads.forget_all(bytes_of.values())
 
     def _notify(self, rows: list[Transfer], answers: Mapping[int, str | None]) -> None:
         """Write down for operators what came after the bytes had left custody; `answers` are receipts by the rows' keys."""

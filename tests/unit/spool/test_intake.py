@@ -100,9 +100,9 @@ def test_a_dropped_file_is_found_taken_and_released(site: Site) -> None:
     assert taken.path.stat().st_mode & 0o777 == 0o600
     assert taken.sha256 == hashlib.sha256(b"<claim/>").hexdigest()
     assert path.exists()
-    assert site.intake.release(drop, TRANSFER)
+    assert site.intake.release(drop, TRANSFER, taken.sha256)
     assert not path.exists()
-    assert site.intake.release(drop, TRANSFER)
+    assert site.intake.release(drop, TRANSFER, taken.sha256)
 
 
 def test_a_fingerprint_is_the_same_on_a_disk_that_has_another_number_since_the_restart(site: Site) -> None:
@@ -123,7 +123,7 @@ def test_what_was_released_is_made_durable_once_for_each_directory(site: Site) -
     with site.open(Disk(fsync=fsync)) as intake:
         drops = [drop for drop in intake.scan() if isinstance(drop, Drop)]
         for number, drop in enumerate(drops):
-            assert intake.release(drop, new_id(number, b"0123456789"))
+            assert intake.release(drop, new_id(number, b"0123456789"), "")
         assert not any(path.exists() for path in paths)
         intake.keep_released(drops)
         about = site.directory.stat()
@@ -153,8 +153,8 @@ def test_a_marker_lets_a_file_in_at_once_and_goes_with_it(site: Site) -> None:
     (directory / "a.pdf.ready").touch()
     drop = site.found()
     assert drop.readiness is Readiness.WHOLE
-    site.take(drop)
-    site.intake.release(drop, TRANSFER)
+    taken = site.take(drop)
+    site.intake.release(drop, TRANSFER, taken.sha256)
     assert site.aside.look(ending=True) == []
     assert [path for path in directory.rglob("*") if path.is_file()] == []
 
@@ -430,10 +430,10 @@ def test_a_full_disk_leaves_the_file_in_the_spool_and_nothing_in_custody(site: S
 def test_a_new_file_of_the_same_name_is_not_removed_with_the_old_one(site: Site) -> None:
     path = site.drop()
     drop = site.found()
-    site.take(drop)
+    taken = site.take(drop)
     (site.directory / ".new").write_bytes(b"<claim>new</claim>")
     (site.directory / ".new").rename(path)
-    assert not site.intake.release(drop, TRANSFER)
+    assert not site.intake.release(drop, TRANSFER, taken.sha256)
     assert path.read_bytes() == b"<claim>new</claim>"
 
 
