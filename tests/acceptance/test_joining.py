@@ -14,7 +14,7 @@ import pytest
 
 from gateway.administration.nodes.joining import decrypted
 from gateway.administration.nodes.packaging import MANIFEST
-from gateway.assembly import encrypt_with
+from gateway.assembly.stores import encrypt_with
 from gateway.settings.home import Home
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.forked import command

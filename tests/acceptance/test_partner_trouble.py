@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from gateway.assembly import key_store
+from gateway.assembly.stores import key_store
 from gateway.sample.extract import ExtractSampler
 from gateway.sample.laid import LaidSampler
 from gateway.settings.resources import resource

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from gateway.assembly import server_spec
+from gateway.assembly.links import server_spec
 from gateway.settings.read import load
 from gateway.transport.sshd.server import ManagedServer
 from tests.acceptance.copies import copied_pair
