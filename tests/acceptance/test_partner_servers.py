@@ -129,7 +129,8 @@ def test_lane_that_can_never_work_is_named_alarmed_once_over_a_restart_and_well_
         assert "would fail: rename" in doctor.stdout
         assert ".." not in tried.stderr
         assert tried.stderr.count("Check `path`") == 1, "one fault, one remedy"
-        assert list(la.home.landing_in(dwp.code).iterdir()) == [], "neither our uploads nor the trials left anything"
+        landing = la.home.landing_in(dwp.code)  # but for the attempt of this moment
+        wait_until(lambda: not list(landing.iterdir()), SECONDS, "what uploads and trials put there is gone")
         server.quirks.clear()
         la.start()
         dwp.wait_for(name, "receipted", SECONDS)
