@@ -199,6 +199,9 @@ def test_the_doctor_finds_nothing_at_either_node_but_that_the_partner_is_away(tw
             f"link to {two.partner}",
             "ledger's server",  # of a test, which syncs nothing
         }, checks
+        about = {check["name"]: (check["outcome"], check["message"]) for check in checks}
+        assert about["nodes alike"] == ("ok", "1 other node there, configured alike")
+        assert about["addresses of nodes"][0] == "warn"  # partners know one of the two
 
 
 def test_a_partner_is_suspended_at_every_node_wherever_that_is_said(two: Two) -> None:
@@ -234,7 +237,7 @@ def test_nodes_that_are_configured_otherwise_are_told(two: Two) -> None:
         two.south.gateway("reload")
         wait_until(
             lambda: (
-                "different partners' files or keys: north-1 and south-1"
+                "different partners' files, keys or addresses: north-1 and south-1"
                 in two.north.gateway("status", check=False).stdout
             ),
             30,

@@ -156,7 +156,7 @@ def _nodes(health: Health) -> Iterator[Need]:
         likenesses.setdefault(node.likeness, []).append(node.name)
     if len(likenesses) > 1:
         named = " and ".join(", ".join(names) for names in likenesses.values())
-        says = f"nodes have different partners' files or keys: {named}"
+        says = f"nodes have different partners' files, keys or addresses: {named}"
         yield Need(
             Topic.NODES,
             says,
