@@ -137,6 +137,12 @@ def _tell(found: NodesView) -> None:
     if found.without:
         late = " for longer than it should take" if found.late else ""
         output.say(f"Nobody works now on: {', '.join(found.without)}{late}")
+    for node in found.nodes:
+        if node.unheard:
+            number = output.counted(node.wake_ups, "wake-up")
+            output.say(
+                f"{node.name} has not heard {number} of other nodes, the oldest for {node.wake_up_seconds:.0f} s: look at its log for `wake-ups`"
+            )
     if len(found.versions) > 1:
         output.say(f"Versions differ: {', '.join(found.versions)}")
 

@@ -162,6 +162,12 @@ def _nodes(health: Health) -> Iterator[Need]:
             says,
             ": bring the changes of one to the others, docs/operators/nodes.md, and `gateway reload` there",
         )
+    for node in health.nodes:
+        if node.unheard:
+            says = f"node {node.name} has not heard {node.wake_ups} wake-ups of other nodes, the oldest for {node.wake_up_seconds / 60:.0f} minutes"
+            yield Need(
+                Topic.NODES, says, ": its work is found by rescans meanwhile; its log says why, docs/operators/nodes.md"
+            )
     versions = sorted({node.version for node in health.nodes if node.state == "up"})
     if len(versions) > 1:
         says = f"nodes of this site run different versions: {', '.join(versions)}"
