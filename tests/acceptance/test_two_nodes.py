@@ -40,11 +40,15 @@ LOOKING: Final = (
 
 @dataclass(frozen=True)
 class Two:
-    """The Department's two nodes, and the code of its partner."""
+    """The Department's two nodes, and its partner, which does not run."""
 
     north: Site
     south: Site
-    partner: str
+    la: Site
+
+    @property
+    def partner(self) -> str:
+        return self.la.code
 
     def nodes(self) -> dict[str, Any]:
         return {node["name"]: node for node in self.north.json("nodes")["nodes"]}
@@ -86,7 +90,7 @@ def nodes_at(where: Path) -> Iterator[Two]:
         assert done.returncode == 0, done.stderr
         south = Site(home.root, "DWP", port)
         south.log = where / "south.log"
-        made = Two(north, south, la.code)
+        made = Two(north, south, la)
         for site in (north, south):
             site.edit_config("console", listen=f"127.0.0.1:{free_port()}")
             site.start()
