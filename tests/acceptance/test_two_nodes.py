@@ -266,6 +266,8 @@ def give_up_both(two: Two) -> None:
     wait_until(lambda: two.nodes()["south-1"]["state"] == "gone", 30, "the node to be gone")
     status = status_of(two.north)
     assert any("node south-1 is gone since" in need for need in status["needs"])
+    told = two.north.gateway("nodes")
+    assert "south-1 is gone: files that partners left in its landing" in told.stdout + told.stderr
     plan = json.loads(two.north.gateway("nodes", "forget", "south-1", *WHY, "--dry-run", "--json").stdout)
     assert (plan["node"], plan["dry_run"]) == ("south-1", True)
     assert "south-1" in two.nodes()

@@ -139,9 +139,9 @@ def _nodes(health: Health) -> Iterator[Need]:
         if node.state == "gone":
             console = ", and the console with it" if node.console else ""
             says = f"node {node.name} is gone since {node.since[:16].replace('T', ' ')}{console}"
-            yield Need(
-                Topic.NODES, says, f": look at its machine; given up for good, `gateway nodes forget {node.name}`"
-            )
+            waits = "; what partners left there and what was dropped there waits until it is back"
+            then = f": look at its machine; given up for good, `gateway nodes forget {node.name}`"
+            yield Need(Topic.NODES, says + waits, then)
     if SITE in health.lanes_late:
         yield Need(
             Topic.NODES,

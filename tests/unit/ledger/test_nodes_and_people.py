@@ -252,6 +252,7 @@ def test_what_only_a_person_can_mend_about_nodes_is_said(site: Site) -> None:
     assert (set(view.late), view.moved) == ({SITE, *PARTNERS}, ())
     words = [str(each) for each in said(view)]
     assert ["is gone since" in each for each in words[:2]] == [True, True]
+    assert ["what partners left there and what was dropped there waits" in each for each in words[:2]] == [True, True]
     assert "no node has the site's own work" in words[2]
     assert words[3].startswith(f"no node works with {PARTNERS[0]}, ")
 
