@@ -182,6 +182,7 @@ def vault_stages(context: StageContext, wake: Callable[[], None]) -> Sequence[St
     from gateway.stages.outbound.seal import Seal
     from gateway.stages.timers.daily_statement import DailyStatement
     from gateway.stages.timers.key_expiry import KeyExpiry
+    from gateway.stages.timers.local_copies import DiscardedCopies
     from gateway.stages.timers.overdue_receipts import OverdueReceipts
     from gateway.stages.timers.proofs import Proofs
     from gateway.stages.timers.requests import VAULT_ACTS, Requests
@@ -193,6 +194,7 @@ def vault_stages(context: StageContext, wake: Callable[[], None]) -> Sequence[St
         KeyExpiry(context, engine),
         DailyStatement(context, engine),
         Requests(context, "vault-requests", VAULT_ACTS),
+        DiscardedCopies(context),
         Proofs(context, engine, partial(_prove, context.home), wake),
         Accept(context, engine),
         Open(context, engine, unpack, Background(stores.open_pgp(context.settings), wake)),

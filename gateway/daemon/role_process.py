@@ -72,7 +72,13 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
         if context.lanes is not None:
             ring, here = partial(wake_all, home.run), context.lanes.working
             context.ledger.dispatch = dispatch_of(
-                settings.ledger_place, settings.node.name, ring, announcer(log), here=here, rings_here=False
+                settings.ledger_place,
+                settings.node.name,
+                ring,
+                announcer(log),
+                here=here,
+                rings_here=False,
+                pulse=life.pulse,
             )
             if role is Role.VAULT:
                 stack.enter_context(context.ledger.dispatch.listening())

@@ -117,6 +117,11 @@ class Home:
         return self.state / "ledger-head"
 
     @cached_property
+    def node_seen(self) -> Path:
+        """When the ledger noted this machine's node last, for the role that runs sshd and knows no ledger."""
+        return self.state / "node-seen"
+
+    @cached_property
     def audit(self) -> Path:
         """What the last audit that was to be kept found."""
         return self.state / "audit.json"

@@ -1,4 +1,5 @@
-"""Local copies: plaintext of lanes that are another node's now leaves this machine's vault, since the site's store has the files, sealed.
+"""Local copies: plaintext of lanes that are another node's now leaves this machine's vault, since the site's store has the files, sealed; and what
+a person discarded from quarantine at another node leaves this one too.
 
 It waits until a lane has been elsewhere for ten minutes: what was under way here when it moved reads its files until it ends. A file without
 a row stays; it is on its way into the ledger, or the next start removes it. Raises DiskFailed and what the ledger raises.
@@ -13,7 +14,7 @@ from typing import Final
 from gateway.domain.identity import is_id
 from gateway.domain.retry import is_due
 from gateway.domain.states import Direction
-from gateway.ledger.queries import consignments, identities
+from gateway.ledger.queries import consignments, identities, quarantine
 from gateway.stages.context import StageContext, Step
 from gateway.storage.durable import disk_error
 
@@ -65,9 +66,46 @@ class LocalCopies:
                 if consignment.partner in away:
                     shutil.rmtree(home.opened / consignment.id, ignore_errors=True)
                     done += 1
+            done += _remove_discarded(self._context, [*home.infected.iterdir()])
         except OSError as error:
             raise disk_error(error, "removing copies of files that are another node's") from error
         return done
+
+
+class DiscardedCopies:
+    """The vault's part: sealed files, once a minute, where the site has nodes."""
+
+    name = "discarded-copies"
+
+    def __init__(self, context: StageContext) -> None:
+        self._context = context
+        self._look = 0.0
+
+    def step(self) -> Step:
+        context, now = self._context, self._context.clock()
+        if context.lanes is None:
+            return Step()
+        if not is_due(self._look, now, _EVERY):
+            return Step(due=self._look)
+        self._look = now + _EVERY
+        try:
+            done = _remove_discarded(context, [*context.home.quarantine.glob("*.sealed")])
+        except OSError as error:
+            raise disk_error(error, "removing files that were discarded at another node") from error
+        return Step(done=done, due=self._look, quiet=True)
+
+    def close(self) -> None:
+        pass
+
+
+def _remove_discarded(context: StageContext, paths: list[Path]) -> int:
+    """Whoever discards removes his own machine's copy and the store's; how many of these there were."""
+    with context.ledger.read() as connection:
+        gone = quarantine.discarded_of(connection, [path.stem for path in paths])
+    over = [path for path in paths if path.stem in gone]
+    for path in over:
+        path.unlink(missing_ok=True)
+    return len(over)
 
 
 def _ids(directory: Path) -> list[str]:
