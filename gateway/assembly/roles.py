@@ -257,11 +257,11 @@ def link_stages(
         for code, partner in context.settings.partners.items()
     }
     return [
-        *(Collect(context, uploads), Send(context, transports, wake, answering.note), LoginRecords(context)),
-        *(
-            StatementStamp(context, links.stamp(context.settings), wake),
-            LinkTrials(context, links.trial(context.settings), wake),
-        ),
+        Collect(context, uploads),
+        Send(context, transports, wake, answering.note),
+        LoginRecords(context),
+        StatementStamp(context, links.stamp(context.settings), wake),
+        LinkTrials(context, links.trial(context.settings), wake),
         StoredFiles(context, Role.LINK),
     ]
 

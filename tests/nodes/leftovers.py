@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from gateway.assembly import roles
+from gateway.assembly import roles, stores
 from gateway.ledger.audit.files import check_files
 from gateway.logs import configure
 from gateway.settings.home import Home
@@ -81,7 +81,7 @@ def _stages(node: Node, clock: Callable[[], float]) -> Iterator[list[tuple[Stage
 
 def _objects(department: Department) -> list[tuple[Path, str]]:
     home = department.first
-    return [*assembly.shared_payloads(load(home)).names(home.state)]
+    return [*stores.shared_payloads(load(home)).names(home.state)]
 
 
 def _odd_objects(department: Department) -> list[str]:
