@@ -3,7 +3,8 @@
 The vault, since a node without it works on nothing: where it has ended for a whole lease, other nodes have its lanes. A thread, since a step
 of the vault may take longer than a lease. The other roles read the owners at each round (`stages.node_lanes`), and are woken when they
 have changed. A fault of the ledger or of the store is told once and tried again: whoever cannot reach them counts as gone, and is fenced. Without the
-store a node could work on nothing, and would only keep its lanes from others.
+store a node could work on nothing, and would only keep its lanes from others. A database that lacks what this node has seen ends the role, whose
+next start halts the gateway; the other nodes are told by the ledger.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Final, Self
 
 from gateway.daemon import node_there
 from gateway.domain.ownership import SITE, Moves, living, moves
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Halt, LedgerRolledBack
 from gateway.ledger import nodes
 from gateway.ledger.fence import outside, session_of
 from gateway.ledger.head_file import HeadFile
@@ -98,6 +100,13 @@ class Heartbeat:
     def _beaten(self) -> bool:
         try:
             there = self.beat()
+        except Halt as error:
+            # The role ends, and its next start says this and halts.
+            if isinstance(error, LedgerRolledBack) and self._incarnation is not None:
+                with suppress(GatewayError):
+                    self._ledger.close_as(self._incarnation, error)
+            self._say("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy, stage="heartbeat")
+            return False
         except GatewayError as error:
             if error.code != self._failed:
                 self._say("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy, stage="heartbeat")

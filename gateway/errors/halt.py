@@ -93,6 +93,16 @@ class LedgerRestored(Halt):
     )
 
 
+class LedgerMoved(Halt):
+    """The ledger was copied into another database, and goes on there: here nobody may write any more."""
+
+    code = "ledger-moved"
+    remedy = (
+        "Let `[ledger] url` of gateway.toml name where it is now, or do not start this machine's gateway again. Where it is to come back "
+        "here: docs/operators/postgresql.md."
+    )
+
+
 class BackupUnusable(Halt):
     """The copy of a site is not whole, or is none."""
 
