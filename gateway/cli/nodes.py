@@ -135,9 +135,20 @@ def _tell(found: NodesView) -> None:
     if found.moved:
         click.echo()
         tables.show(_MOVES, ((tables.brief(each.at), each.node, _said(each)) for each in found.moved[:_SHOWN]))
+    for name in found.gone:
+        output.say(
+            f"{name} is gone: files that partners left in its landing, or that were dropped in its spool/outbound, wait there until it is back"
+            " (docs/operators/nodes.md)."
+        )
     if found.without:
         late = " for longer than it should take" if found.late else ""
         output.say(f"Nobody works now on: {', '.join(found.without)}{late}")
+    for node in found.nodes:
+        if node.unheard:
+            number = output.counted(node.wake_ups, "wake-up")
+            output.say(
+                f"{node.name} has not heard {number} of other nodes, the oldest for {node.wake_up_seconds:.0f} s: look at its log for `wake-ups`"
+            )
     if len(found.versions) > 1:
         output.say(f"Versions differ: {', '.join(found.versions)}")
 
@@ -165,6 +176,7 @@ def _tell_forgotten(done: Forgotten, *, dry_run: bool) -> None:
     output.say(
         "Files that were dropped there and not taken in are on that machine alone: whoever dropped them drops them again."
     )
+    output.say("So is what partners left in its landing: they have no receipt for it, and send it again.")
     if done.console:
         output.say("It served the console: `gateway nodes take-console` at the node that is to serve it.")
 

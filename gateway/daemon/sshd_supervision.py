@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from gateway.assembly import server_spec
+from gateway.assembly.links import server_spec
 from gateway.daemon.node_there import last
 from gateway.daemon.stopped_partners import note_shut_out
 from gateway.domain.logins import Result
@@ -97,7 +97,7 @@ class Server:
         node, now = self._settings.node, time.monotonic()
         if not node.name or now - self._began < node.lease_seconds:
             return False
-        return now - last(self._settings.home.run, now) > node.lease_seconds * _REST
+        return now - last(self._settings.home.node_seen, now) > node.lease_seconds * _REST
 
     def _start_anew(self) -> None:
         """End sshd with every session, and start it; where that fails it is tried again a little later."""

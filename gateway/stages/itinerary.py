@@ -55,6 +55,7 @@ ITINERARY: Final = (
     Leg("key-expiry", Role.VAULT, acts_as=AS_SITE),
     Leg("daily-statement", Role.VAULT, wakes=(Role.INSPECT,), acts_as=AS_SITE),
     Leg("vault-requests", Role.VAULT, acts_as=AS_SITE),
+    Leg("discarded-copies", Role.VAULT, acts_as=AS_NODE),
     Leg("proofs", Role.VAULT, wakes=(Role.INSPECT,), acts_as=AS_NODE),
     Leg("accept", Role.VAULT, wakes=(Role.INSPECT,)),
     Leg("open", Role.VAULT, wakes=(Role.INSPECT,)),

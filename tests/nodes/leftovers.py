@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from gateway import assembly
+from gateway.assembly import roles, stores
 from gateway.ledger.audit.files import check_files
 from gateway.logs import configure
 from gateway.settings.home import Home
@@ -71,7 +71,7 @@ def _stages(node: Node, clock: Callable[[], float]) -> Iterator[list[tuple[Stage
         made: list[tuple[StageContext, Stage]] = []
         for role in Role:
             log = configure(DWP, role, stream=io.BytesIO())
-            context = replace(assembly.stage_context(load(node.home), role, log, lambda: False), clock=clock)
+            context = replace(roles.stage_context(load(node.home), role, log, lambda: False), clock=clock)
             stack.callback(context.ledger.close)
             made.append((context, StoredFiles(context, role)))
             if role is Role.INSPECT:
@@ -81,14 +81,14 @@ def _stages(node: Node, clock: Callable[[], float]) -> Iterator[list[tuple[Stage
 
 def _objects(department: Department) -> list[tuple[Path, str]]:
     home = department.first
-    return [*assembly.shared_payloads(load(home)).names(home.state)]
+    return [*stores.shared_payloads(load(home)).names(home.state)]
 
 
 def _odd_objects(department: Department) -> list[str]:
     """What is in the store and no row speaks of, or speaks of otherwise; and what is lacking."""
     home, settings = department.first, load(department.first)
     log = configure(DWP, "test", stream=io.BytesIO())
-    context = assembly.stage_context(settings, "test", log, lambda: False)
+    context = roles.stage_context(settings, "test", log, lambda: False)
     with ExitStack() as stack:
         stack.callback(context.ledger.close)
         connection = stack.enter_context(context.ledger.read())

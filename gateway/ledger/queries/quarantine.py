@@ -14,6 +14,7 @@ from gateway.ledger.units import Quarantined, Transfer
 from gateway.settings.home import Home
 
 _LIST: Final = 500
+"""Values in one list of a query: SQLite bounds them."""
 
 
 def quarantined(connection: Connection, *, discarded: bool = False) -> list[Quarantined]:
@@ -54,7 +55,7 @@ def kept_file(home: Home, row: Quarantined) -> Path:
 
 
 def by_ids(connection: Connection, ids: Sequence[str]) -> list[Quarantined]:
-    """What is, or was, locked away under these ids; asked for in groups, since SQLite bounds a list."""
+    """What is, or was, locked away under these ids."""
     found: list[Quarantined] = []
     for start in range(0, len(ids), _LIST):
         query = select(QUARANTINE).where(QUARANTINE.c.id.in_(ids[start : start + _LIST]))

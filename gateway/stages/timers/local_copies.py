@@ -1,5 +1,5 @@
-"""Local copies: plaintext of lanes that are another node's now, or of files that another node brought to their end, leaves this machine's vault. The site's
-store has the files, sealed, as long as they are needed.
+"""Local copies: plaintext of lanes that are another node's now, or of files that another node brought to their end, leaves this machine's vault, and so does
+what a person discarded from quarantine elsewhere. The site's store has the files, sealed, as long as they are needed.
 
 It waits until a lane has been elsewhere for ten minutes: what was under way here when it moved reads its files until it ends. A file without
 a row stays; it is on its way into the ledger, or the next start removes it. Raises DiskFailed and what the ledger raises.
@@ -76,6 +76,37 @@ class LocalCopies:
         except OSError as error:
             raise disk_error(error, "removing copies of files that are another node's") from error
         return done
+
+
+class DiscardedCopies:
+    """The vault's part: sealed files, once a minute, where the site has nodes. Whoever discards removes his own machine's copy and the store's."""
+
+    name = "discarded-copies"
+
+    def __init__(self, context: StageContext) -> None:
+        self._context = context
+        self._look = 0.0
+
+    def step(self) -> Step:
+        context, now = self._context, self._context.clock()
+        if context.lanes is None:
+            return Step()
+        if not is_due(self._look, now, _EVERY):
+            return Step(due=self._look)
+        self._look = now + _EVERY
+        paths = {path.stem: path for path in context.home.quarantine.glob("*.sealed")}
+        with context.ledger.read() as connection:
+            known = quarantine.by_ids(connection, [*paths])
+        over = [paths[row.id] for row in known if row.discarded is not None]
+        try:
+            for path in over:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise disk_error(error, "removing files that were discarded at another node") from error
+        return Step(done=len(over), due=self._look, quiet=True)
+
+    def close(self) -> None:
+        pass
 
 
 def _is_over(row: Transfer | Consignment, ended: float, *, needed: bool) -> bool:

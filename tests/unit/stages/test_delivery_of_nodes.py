@@ -17,8 +17,8 @@ from typing import Any, cast
 
 import pytest
 
-from gateway import assembly
 from gateway.administration.site.nodes import remove_copies
+from gateway.assembly import roles
 from gateway.errors import DiskFailed, LaneLost
 from gateway.ledger.queries import overview
 from gateway.ledger.store import Ledger, Transaction
@@ -30,7 +30,7 @@ from gateway.stages.inbound.acknowledge import Acknowledge
 from gateway.stages.inbound.deliver import Deliver
 from gateway.stages.inbound.open import Open
 from gateway.stages.node_lanes import NodeLanes
-from gateway.stages.timers.local_copies import AWAY, LocalCopies
+from gateway.stages.timers.local_copies import AWAY, DiscardedCopies, LocalCopies
 from gateway.storage.durable import Disk
 from tests.fakes.stores import SiteStore
 from tests.fakes.two_ledgers import PRETENDED, Bench, Pair, PretendedPgp, two_ledgers
@@ -98,7 +98,7 @@ class Node:
             ledger=cast("Ledger", self.ledger),
             payloads=SiteStore(self.home.state, store.root, bench.code),
         )
-        self.open = Open(self.context, PretendedPgp(bench.code), partial(assembly._unpack, 10**9))
+        self.open = Open(self.context, PretendedPgp(bench.code), partial(roles._unpack, 10**9))
         self.deliver = Deliver(self.context, PRETENDED)
         self.acknowledge = Acknowledge(self.context, PretendedPgp(bench.code))
         self._bench = bench
@@ -261,6 +261,27 @@ def test_plaintext_of_a_lane_that_is_elsewhere_leaves_the_node_after_a_while_and
         assert [path.name for path in dwp.home.custody.iterdir()] == [loose.name]
         stored = {path.name for path, _ in dwp.context.payloads.names(dwp.home.custody)}
         assert stored == set(kept)
+
+
+def test_what_is_discarded_at_another_node_leaves_this_one_and_what_is_kept_stays(tmp_path: Path) -> None:
+    with two_ledgers(tmp_path, stored=True) as pair:
+        dwp = pair.dwp
+        context = replace(dwp.context, lanes=cast("NodeLanes", SimpleNamespace(elsewhere=frozenset())))
+        names = [dwp.context.new_id() for _ in range(3)]
+        for directory, ending in ((dwp.home.quarantine, ".sealed"), (dwp.home.infected, "")):
+            for name in names:
+                (directory / f"{name}{ending}").write_bytes(b"locked away")
+        for name, discarded in ((names[0], 1.0), (names[1], None)):
+            dwp.sql(
+                "INSERT INTO quarantine VALUES (?, 'consignment', 'c', ?, 'replay', 'r', 1, 1, 'x', ?, '')",
+                name, pair.la.code, discarded,
+            )  # fmt: skip
+        assert DiscardedCopies(dwp.context).step().done == 0  # a gateway alone has discarded its own
+        sealed, infected = DiscardedCopies(context), LocalCopies(context)
+        assert (sealed.step().done, infected.step().done) == (1, 1)
+        assert (sealed.step().due or 0.0) > dwp.now + 50  # not before a minute has passed
+        assert {path.stem for path in dwp.home.quarantine.iterdir()} == set(names[1:])  # the last one has no row yet
+        assert {path.name for path in dwp.home.infected.iterdir()} == set(names[1:])
 
 
 def test_opened_consignment_of_a_lane_that_is_elsewhere_leaves_the_node(tmp_path: Path) -> None:
