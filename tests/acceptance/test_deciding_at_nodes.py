@@ -124,7 +124,7 @@ def test_hold_release_return_and_retry_at_the_node_without_the_lane(desk: Desk, 
     arrived = Counter(row["name"] for row in rows(two.la, "SELECT name FROM transfers WHERE direction = 'in'"))
     assert arrived == {desk.transfer(first)["name"]: 1, desk.transfer(held)["name"]: 1}
     assert set(two.la.inbound("claim", "DWP")) == set(arrived)
-    assert desk.is_in(back, "returned")
+    assert desk.is_in(back, "rejected")
     for site in (owner, away):
         site.gateway("audit", "verify", "--deep")
 
