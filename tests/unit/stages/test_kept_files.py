@@ -22,7 +22,7 @@ from gateway.domain.calendar import day_of
 from gateway.domain.decision import Decision
 from gateway.domain.requests import Act
 from gateway.domain.states import Direction, State
-from gateway.errors import FileInfected, StoreUnreachable
+from gateway.errors import FileInfected, SignatureBad, StoreUnreachable
 from gateway.ledger.audit.files import check_files
 from gateway.ledger.dispatch import Dispatch
 from gateway.ledger.queries import fair_share, overview
@@ -40,6 +40,7 @@ from gateway.spool.stability import Stability
 from gateway.stages import showing, statements
 from gateway.stages.admission import submitted_copies
 from gateway.stages.arrivals import ARRIVALS
+from gateway.stages.attempts import refuse
 from gateway.stages.context import Stage, Step
 from gateway.stages.ended_files import areas_of, forget_ended
 from gateway.stages.inbound.collect import Collect
@@ -440,7 +441,7 @@ def test_what_is_locked_away_is_brought_first_where_it_vanished_since_it_was_rea
             pass
         la = pair.la
         with la.ledger.read() as connection:
-            (row,) = all_of(connection, Consignment)
+            (row,) = fair_share.due(connection, Consignment, Direction.IN, State.LANDED, la.now, 9)
         sealed = sealed_file(la.home, row)
         vanish(la)
         refuse(la.context, row, SignatureBad("not theirs"))
