@@ -71,7 +71,8 @@ def forget(ctx: click.Context, name: str, reason: str, *, dry_run: bool, as_json
     """Take the node NAME off the list: its machine is gone for good. Refused while it is there.
 
     Others have its partners already. What only that machine had is not at the site any more: files that were dropped there and not taken in,
-    what was asked at its console, and the console's passwords and tokens, where the console was there.
+    what was asked at its console, and the console's passwords and tokens, where the console was there. What it was about to deliver another node
+    delivers, and its hidden copies of that beside people's files are removed.
 
     \b
     Example:

@@ -1,7 +1,7 @@
 """Where everything of a site lies: one object made from HOME, so that no other module joins paths.
 
 Packaged installs map the four trees to /etc, /var/spool and /var/lib; the names below them stay the same.
-Nothing here touches the disk.
+Nothing here touches the disk. Long because no other module joins paths.
 """
 
 from __future__ import annotations

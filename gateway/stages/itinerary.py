@@ -50,6 +50,7 @@ ITINERARY: Final = (
     Leg("overdue-answers", Role.INSPECT, acts_as=AS_SITE),
     Leg("statement-dispatch", Role.INSPECT, acts_as=AS_SITE),
     Leg("local-copies", Role.INSPECT, acts_as=AS_NODE),
+    Leg("inspect-stored-files", Role.INSPECT, acts_as=AS_SITE),
     Leg("overdue-receipts", Role.VAULT, wakes=(Role.INSPECT, Role.LINK), acts_as=AS_SITE),
     Leg("key-expiry", Role.VAULT, acts_as=AS_SITE),
     Leg("daily-statement", Role.VAULT, wakes=(Role.INSPECT,), acts_as=AS_SITE),
@@ -61,11 +62,13 @@ ITINERARY: Final = (
     Leg("pack", Role.VAULT),
     Leg("seal", Role.VAULT, wakes=(Role.LINK,)),
     Leg("acknowledge", Role.VAULT, wakes=(Role.LINK,)),
+    Leg("vault-stored-files", Role.VAULT, acts_as=AS_SITE),
     Leg("collect", Role.LINK, wakes=(Role.VAULT,)),
     Leg("send", Role.LINK, wakes=(Role.VAULT,)),
     Leg("login-records", Role.LINK, acts_as=AS_NODE),
     Leg("statement-stamp", Role.LINK, wakes=(Role.VAULT,), acts_as=AS_SITE),
     Leg("link-trials", Role.LINK, acts_as=AS_SITE),
+    Leg("link-stored-files", Role.LINK),
 )
 """All stages. Within a role the order matters: what a stage finishes, a later one of the same round takes up."""
 

@@ -54,13 +54,12 @@ def kept_file(home: Home, row: Quarantined) -> Path:
     return home.infected / row.id if row.kind == FILE else home.quarantine / f"{row.id}.sealed"
 
 
-def discarded_of(connection: Connection, ids: Sequence[str]) -> set[str]:
-    """Those of these ids whose files a person has removed for good."""
-    found: set[str] = set()
-    for at in range(0, len(ids), _LIST):
-        some = QUARANTINE.c.id.in_(ids[at : at + _LIST])
-        query = select(QUARANTINE.c.id).where(some, QUARANTINE.c.discarded.is_not(None))
-        found.update(connection.execute(query).scalars())
+def by_ids(connection: Connection, ids: Sequence[str]) -> list[Quarantined]:
+    """What is, or was, locked away under these ids."""
+    found: list[Quarantined] = []
+    for start in range(0, len(ids), _LIST):
+        query = select(QUARANTINE).where(QUARANTINE.c.id.in_(ids[start : start + _LIST]))
+        found += map(Quarantined._make, connection.execute(query))
     return found
 
 

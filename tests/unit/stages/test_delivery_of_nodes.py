@@ -17,7 +17,8 @@ from typing import Any, cast
 
 import pytest
 
-from gateway import assembly
+from gateway.administration.site.nodes import remove_copies
+from gateway.assembly import roles
 from gateway.errors import DiskFailed, LaneLost
 from gateway.ledger.queries import overview
 from gateway.ledger.store import Ledger, Transaction
@@ -97,7 +98,7 @@ class Node:
             ledger=cast("Ledger", self.ledger),
             payloads=SiteStore(self.home.state, store.root, bench.code),
         )
-        self.open = Open(self.context, PretendedPgp(bench.code), partial(assembly._unpack, 10**9))
+        self.open = Open(self.context, PretendedPgp(bench.code), partial(roles._unpack, 10**9))
         self.deliver = Deliver(self.context, PRETENDED)
         self.acknowledge = Acknowledge(self.context, PretendedPgp(bench.code))
         self._bench = bench
@@ -202,6 +203,23 @@ def test_a_node_that_is_killed_between_any_two_operations_is_followed_by_another
             north.starts(Disk())  # it is there again, and has nothing to do
             north.work()
             assert_delivered(pair, north, south)
+
+
+def test_a_node_that_is_killed_and_given_up_leaves_nothing_beside_peoples_files(
+    tmp_path: Path, all_points: int
+) -> None:
+    for at in range(1, all_points + 1, EVERY):
+        with opened_at_north(tmp_path / str(at)) as (pair, north, south):
+
+            def end() -> None:
+                raise KilledError
+
+            north.starts(Reached(at, end).disk())
+            with pytest.raises(KilledError):
+                north.work()
+            remove_copies(south.context, "north")
+            south.work()
+            assert_delivered(pair, south, south)
 
 
 def test_a_node_that_stands_still_and_goes_on_after_another_has_done_the_work_changes_nothing(
