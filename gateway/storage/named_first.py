@@ -28,25 +28,25 @@ _LOOK_EVERY: Final = 0.01
 @contextmanager
 def naming(directory: Path) -> Iterator[None]:
     """Give names in the block, and have their transaction end in it."""
-    with _held(directory, fcntl.LOCK_SH, _BUSY_SECONDS):
+    with _held(directory, fcntl.LOCK_SH, None):
         yield
 
 
 @contextmanager
-def nobody_naming(directory: Path, wait_seconds: float = _BUSY_SECONDS) -> Iterator[None]:
+def nobody_naming(directory: Path, wait_seconds: float | None = None) -> Iterator[None]:
     """Ask in the block which names have rows, and remove the others."""
     with _held(directory, fcntl.LOCK_EX, wait_seconds):
         yield
 
 
 @contextmanager
-def _held(directory: Path, how: int, wait_seconds: float) -> Iterator[None]:
+def _held(directory: Path, how: int, wait_seconds: float | None) -> Iterator[None]:
     try:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise disk_error(error, "opening a directory") from error
     try:
-        deadline = time.monotonic() + wait_seconds
+        deadline = time.monotonic() + (_BUSY_SECONDS if wait_seconds is None else wait_seconds)
         while not _locked(descriptor, how):
             if time.monotonic() >= deadline:
                 raise LedgerBusy("another process does not end what it has begun with files and their rows")

@@ -320,7 +320,6 @@ def test_inspect_that_starts_while_files_are_submitted_removes_none_of_them(pair
 
 def test_vault_that_starts_removes_no_name_that_the_link_is_giving(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.storage.named_first._BUSY_SECONDS", 0.0)
-    monkeypatch.setattr(nobody_naming.__wrapped__, "__defaults__", (0.0,))  # type: ignore[attr-defined]
     bench, waited = pair.la, []
     pair.dwp.submit("a.xml", b"claim")
     pair.work_alone(pair.dwp)
