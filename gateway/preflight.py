@@ -20,7 +20,7 @@ from dataclasses import replace
 from functools import partial
 from math import inf
 
-from gateway.assembly import server_spec
+from gateway.assembly.links import server_spec
 from gateway.crypto.gnupg.keybox import primary_fingerprints
 from gateway.crypto.gnupg.keyrings import Keyrings
 from gateway.errors import CardRefused, GatewayError, ServerFailed

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from gateway import assembly
+from gateway.assembly import stores
 from gateway.bench.contract import BenchFile, BenchVoid, Run
 from gateway.bench.files import DWP, claims_for
 from gateway.bench.ground import Ground
@@ -80,7 +80,7 @@ def _introduce(keys: Path, home: Home, codes: Sequence[str], stalled: str, port:
     outgoing, incoming = permitted(SiteKind.DWP, SiteKind.LA)
     with ThreadPoolExecutor(4) as threads:
         certificates = list(threads.map(lambda code: _certificate(keys / code, code), codes))
-    store = assembly.key_store(home.keyrings)
+    store = stores.key_store(home.keyrings)
     for code, armoured in zip(codes, certificates, strict=True):
         fingerprint = store.pin(code, armoured).fingerprint
         make(partner_directories(home, code, outgoing, incoming))
@@ -97,7 +97,7 @@ def _introduce(keys: Path, home: Home, codes: Sequence[str], stalled: str, port:
 
 
 def _certificate(keyrings: Path, code: str) -> str:
-    store = assembly.key_store(keyrings)
+    store = stores.key_store(keyrings)
     store.create_own(f"Authority {code} <gateway@{code.lower()}.example.test>", 30)
     return store.export_own()
 

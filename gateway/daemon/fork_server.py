@@ -218,7 +218,7 @@ def fork_roles() -> tuple[str, int] | None:
 def _import_roles() -> None:
     import structlog  # noqa: F401, PLC0415 - as below
 
-    from gateway.assembly import import_engines  # noqa: PLC0415 - the supervisor imports this module too
+    from gateway.assembly.roles import import_engines  # noqa: PLC0415 - the supervisor imports this module too
     from gateway.daemon import role_process  # noqa: F401, PLC0415 - as above
 
     import_engines()

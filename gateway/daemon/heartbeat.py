@@ -100,10 +100,12 @@ class Heartbeat:
             there = self.beat()
         except GatewayError as error:
             if error.code != self._failed:
-                self._say("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy)
+                self._say("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy, stage="heartbeat")
             self._failed = error.code
             return True
-        self._failed = ""
+        if self._failed:
+            self._say("work.resumed", stage="heartbeat")
+            self._failed = ""
         return there
 
     def beat(self) -> bool:
@@ -115,7 +117,12 @@ class Heartbeat:
             else:
                 self._incarnation = nodes.renew(connection, self._name, self._incarnation)
         if self._incarnation is None:
-            self._say("work.deferred", code="node-taken", reason=f"another process is node {self._name} now")
+            self._say(
+                "work.deferred",
+                code="node-taken",
+                reason=f"another process is node {self._name} now",
+                stage="heartbeat",
+            )
             return False
         self._there()
         with self._ledger.read() as connection:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from gateway import assembly
+from gateway.assembly import reading, roles
 from gateway.daemon.heartbeat import heartbeat
 from gateway.daemon.patience import once_free
 from gateway.daemon.recovery import tidy
@@ -60,7 +60,7 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
         life = Life(stack, home.run, role)
         stack.enter_context(library_lines(log))
         patiently = partial(once_free, log=log, wait=life.wake_up.wait, stopping=life.is_stopping)
-        context = patiently(lambda: assembly.stage_context(settings, role, log, life.is_stopping))
+        context = patiently(lambda: roles.stage_context(settings, role, log, life.is_stopping))
         stack.callback(context.ledger.close)
         patiently(lambda: stack.enter_context(context.ledger.held()))
         if not supervised:  # else the supervisor has done it for all roles
@@ -86,7 +86,7 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
                     note_suspended(home.shut_out, reasons)
                 except Defer as error:  # this role exchanges nothing with them all the same
                     context.say_deferred(error, remedy=error.remedy)
-            _until_changed(assembly.without(context, reasons), watch, role, life, log)
+            _until_changed(roles.without(context, reasons), watch, role, life, log)
 
 
 def _until_changed(context: StageContext, watch: SuspensionWatch, role: Role, life: Life, log: Logger) -> None:
@@ -142,13 +142,13 @@ def _stages(stack: ExitStack, context: StageContext, role: Role, wake_up: WakeUp
                     stability.note_written(path, writing=hint is Hint.WRITING)
                 wake_up.wake()
 
-            readers = stack.enter_context(assembly.sandbox(context.settings))
+            readers = stack.enter_context(reading.sandbox(context.settings))
             with suppress(ReadersFailed, DiskFailed):  # the stage that needs the readers reports it
                 readers.start()
             watch([home.outbound, home.outcomes], on_spool, every_write=not may_ask_of_any_file())
-            return assembly.inspect_stages(context, readers, dropped, answers, wake_up.wake)
+            return roles.inspect_stages(context, readers, dropped, answers, wake_up.wake)
         case Role.VAULT:
-            return assembly.vault_stages(context, wake_up.wake)
+            return roles.vault_stages(context, wake_up.wake)
         case Role.LINK:
             uploads = LandingUploads()
 
@@ -159,4 +159,4 @@ def _stages(stack: ExitStack, context: StageContext, role: Role, wake_up: WakeUp
                     wake_up.wake()
 
             watch([path for path in (home.landing, home.logins) if path.is_dir()], on_landing)
-            return assembly.link_stages(context, wake_up.wake, uploads)
+            return roles.link_stages(context, wake_up.wake, uploads)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from gateway.assembly import server_spec
+from gateway.assembly.links import server_spec
 from gateway.daemon.node_there import last
 from gateway.daemon.stopped_partners import note_shut_out
 from gateway.domain.logins import Result

@@ -14,17 +14,17 @@ import pytest
 
 from tests.acceptance import sites
 from tests.acceptance.moulds import copy_sites
-from tests.acceptance.sites import Site, free_port
+from tests.acceptance.sites import Site, created_pair, free_port
 
 LA = "E09000030"
 CODES = ("DWP", LA)
 
 
 @contextmanager
-def copied_pair(created: Path, root: Path) -> Iterator[tuple[Site, Site]]:
-    """A copy of the pair below `root`, made impatient; not started, and stopped at the end if it runs."""
+def copied_pair(root: Path) -> Iterator[tuple[Site, Site]]:
+    """A copy of DWP and the authority that know each other, below `root`, made impatient; not started, and stopped at the end if it runs."""
     pair = [Site(root / code, code, free_port()) for code in CODES]
-    copy_sites(created, root, {site.code: site.port for site in pair})
+    copy_sites(created_pair(), root, {site.code: site.port for site in pair})
     for site in pair:
         quicken(site)
     temporary = root / "temporary"

@@ -28,7 +28,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, Final, NoReturn
 
-from gateway.assembly import import_engines
+from gateway.assembly.roles import import_engines
 from gateway.cli import COMMANDS, main
 from gateway.daemon import fork_server, role_process, supervisor  # noqa: F401 - what daemons import
 

@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gateway.assembly import open_pgp
+from gateway.assembly.stores import open_pgp
 from gateway.cli import main
 from gateway.domain.receipt import MAX_BYTES, Receipt
 from gateway.domain.triage import ENDING

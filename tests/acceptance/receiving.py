@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway import assembly, logs
+from gateway import logs
+from gateway.assembly import reading, roles
 from gateway.cli import main
 from gateway.settings.read import load
 from gateway.stages.context import Stage, StageContext
@@ -88,12 +89,10 @@ def receiver(root: Path, code: str, forgers: Sequence[Forger], *, deliver: bool 
     settings = load(site.home)
     log = io.BytesIO()
     with ExitStack() as stack:
-        context = assembly.stage_context(
-            settings, "test", logs.configure(code, "test", stream=log, strict=True), _never
-        )
+        context = roles.stage_context(settings, "test", logs.configure(code, "test", stream=log, strict=True), _never)
         stack.callback(context.ledger.close)
-        stages: list[Stage] = [Collect(context), *assembly.vault_stages(context, lambda: None)]
-        readers = stack.enter_context(assembly.sandbox(settings, 1)) if deliver else None
+        stages: list[Stage] = [Collect(context), *roles.vault_stages(context, lambda: None)]
+        readers = stack.enter_context(reading.sandbox(settings, 1)) if deliver else None
         if readers is not None:
             stages.append(Deliver(context, readers))
         for stage in stages:

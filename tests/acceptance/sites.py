@@ -13,8 +13,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +247,21 @@ def two_sites(root: Path, la: str = "E09000030") -> Iterator[tuple[Site, Site]]:
     finally:
         for site in sites:
             site.stop()
+
+
+@contextmanager
+def running_sites(root: Path, *codes: str) -> Iterator[list[Site]]:
+    """DWP and authorities of which each knows every other, running; stopped at the end."""
+    with ThreadPoolExecutor() as threads:
+        sites = list(threads.map(partial(make_site, root), codes))
+        for step in range(1, len(sites)):  # each writes the card of one other
+            list(threads.map(introduce, sites, sites[step:] + sites[:step]))
+        try:
+            for site in sites:
+                site.start()
+            yield sites
+        finally:
+            list(threads.map(Site.stop, sites))
 
 
 def created_pair(la: str = "E09000030") -> Path:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.reading import holding, rows
-from tests.acceptance.sites import Site, claim, created_pair, wait_until
+from tests.acceptance.sites import Site, claim, wait_until
 from tests.fakes.clamd import MARK, NAME, needs_clamd, running_clamd
 
 pytestmark = needs_clamd
@@ -38,15 +38,8 @@ def scan(site: Site, socket: Path) -> None:
     site.edit_config("flows.claim", scan=True)
 
 
-@pytest.fixture(scope="module")
-def created() -> Path:
-    return created_pair()
-
-
-def test_nothing_passes_while_the_scanner_is_away_and_infected_files_never_leave(
-    created: Path, tmp_path: Path, socket: Path
-) -> None:
-    with copied_pair(created, tmp_path) as (dwp, la):
+def test_nothing_passes_while_the_scanner_is_away_and_infected_files_never_leave(tmp_path: Path, socket: Path) -> None:
+    with copied_pair(tmp_path) as (dwp, la):
         scan(dwp, socket)
         dwp.start()
         la.start()
@@ -90,10 +83,8 @@ def _is_held_alone(site: Site, *others: Site) -> bool:
     return {path.parent for path in holding(MARK, *homes)} == {site.home.infected}
 
 
-def test_infected_file_that_arrives_is_locked_away_and_its_sender_is_told(
-    created: Path, tmp_path: Path, socket: Path
-) -> None:
-    with copied_pair(created, tmp_path) as (dwp, la), running_clamd(socket):
+def test_infected_file_that_arrives_is_locked_away_and_its_sender_is_told(tmp_path: Path, socket: Path) -> None:
+    with copied_pair(tmp_path) as (dwp, la), running_clamd(socket):
         scan(la, socket)
         dwp.edit_config("flows.claim", settle_seconds=0.2)
         good, bad = claim(3, seed=7200), infected(4)

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -23,7 +21,8 @@ from gateway.crypto.gnupg.keyrings import Keyrings
 from gateway.sample.outcome import OutcomeSampler
 from gateway.settings.home import Home
 from gateway.settings.read import load
-from tests.acceptance.sites import Site, claim, introduce, make_site
+from tests.acceptance.called import Done, Run
+from tests.acceptance.sites import Site, claim, running_sites
 from tests.fakes.keybox import write_keybox
 
 OLDHAM, DIGITS = "E08000004", "4220"
@@ -42,19 +41,8 @@ class Three:
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Three]:
-    root = tmp_path_factory.mktemp("codes")
-    with ThreadPoolExecutor() as threads:
-        dwp, oldham, cumberland = threads.map(partial(make_site, root), ("DWP", DIGITS, CUMBERLAND))
-        for authority in (oldham, cumberland):
-            introduce(authority, dwp)
-            introduce(dwp, authority)
-        sites = (dwp, oldham, cumberland)
-        try:
-            for site in sites:
-                site.start()
-            yield Three(*sites)
-        finally:
-            list(threads.map(Site.stop, sites))
+    with running_sites(tmp_path_factory.mktemp("codes"), "DWP", DIGITS, CUMBERLAND) as sites:
+        yield Three(*sites)
 
 
 # -- files between running sites
@@ -105,31 +93,6 @@ def test_validate_says_the_same_as_the_gateway(three: Three, tmp_path: Path) -> 
 
 
 # -- at the desk
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Done]
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.delenv("GATEWAY_HOME", raising=False)
-
-    def call(*arguments: str | Path) -> Done:
-        capfd.readouterr()
-        status = main([str(argument) for argument in arguments])
-        said = capfd.readouterr()
-        return Done(status, said.out, said.err)
-
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ import pytest
 
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.reading import rows
-from tests.acceptance.sites import Site, claim, created_pair, wait_until
+from tests.acceptance.sites import Site, claim, wait_until
 
 SECONDS = 60.0
 _PRIVATE = "the claimant moved to 5 Poplar High Street"
@@ -70,14 +70,9 @@ class Sites:
         return told
 
 
-@pytest.fixture(scope="session")
-def created() -> Path:
-    return created_pair()
-
-
 @pytest.fixture(scope="module")
-def running(created: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
-    with copied_pair(created, tmp_path_factory.mktemp("back-office")) as (dwp, la):
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
+    with copied_pair(tmp_path_factory.mktemp("back-office")) as (dwp, la):
         la.edit_config("flows.claim", done_marker=True)
         dwp.start()
         la.start()

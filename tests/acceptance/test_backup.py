@@ -13,22 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.copies import copied_pair
 from tests.acceptance.promises import Book, sha256
 from tests.acceptance.reading import rows, transfer_states
-from tests.acceptance.sites import ROOT, Site, claim, created_pair, wait_until
+from tests.acceptance.sites import ROOT, Site, claim, wait_until
 from tests.conftest import Tally
 
 pytestmark = pytest.mark.timeout(600)
 
 SECONDS = 120.0
 WHY = ("--reason", "the disk was lost, case 4711")
-
-
-@pytest.fixture
-def pair(tmp_path: Path) -> Iterator[tuple[Site, Site]]:
-    with copied_pair(created_pair(), tmp_path) as sites:
-        yield sites
 
 
 class Safe:

@@ -4,33 +4,19 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
 import pytest
 
 from gateway.sample.catalog import samplers
-from tests.acceptance.copies import copied_pair
 from tests.acceptance.reading import rows, transfer_states
-from tests.acceptance.sites import Site, claim, created_pair, wait_until
+from tests.acceptance.sites import Site, claim, wait_until
 
 pytestmark = pytest.mark.timeout(300)
 EACH = 60
 _DELIVERED = """SELECT t.name FROM events e JOIN transfers t ON t.id = e.subject AND t.direction = 'in'
  WHERE e.event = 'transfer.delivered' AND t.flow = '{}' ORDER BY e.sequence"""
 _DROPPED = "SELECT name FROM transfers WHERE direction = 'out' AND flow = '{}' ORDER BY key"
-
-
-@pytest.fixture(scope="session")
-def created() -> Path:
-    return created_pair()
-
-
-@pytest.fixture
-def pair(created: Path, tmp_path: Path) -> Iterator[tuple[Site, Site]]:
-    with copied_pair(created, tmp_path) as sites:
-        yield sites
 
 
 def etd(index: int) -> tuple[str, bytes]:

@@ -13,7 +13,7 @@ import pikepdf
 import pytest
 
 from tests.acceptance.copies import copied_pair
-from tests.acceptance.sites import ROOT, Site, created_pair
+from tests.acceptance.sites import ROOT, Site
 
 PAGE = (ROOT / "docs" / "operators" / "connection-statement.md").read_text("utf-8")
 MAKE, AS_JSON = (
@@ -25,7 +25,7 @@ MAKE, AS_JSON = (
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with copied_pair(created_pair(), tmp_path_factory.mktemp("connection")) as (dwp, _):
+    with copied_pair(tmp_path_factory.mktemp("connection")) as (dwp, _):
         yield dwp
 
 

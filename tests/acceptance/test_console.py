@@ -19,7 +19,7 @@ from gateway.console.pages import PAGES
 from tests.acceptance import sites
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.forked import daemon
-from tests.acceptance.sites import Site, claim, created_pair, free_port, wait_until
+from tests.acceptance.sites import Site, claim, free_port, wait_until
 from tests.browser.browsing import PASSWORD, add_people
 
 GUESSER: Final = {"x-forwarded-for": "203.0.113.7"}
@@ -78,7 +78,7 @@ class Console:
 @pytest.fixture(scope="module")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """DWP's console alone, with a transfer to look at; no role works meanwhile."""
-    with copied_pair(created_pair(), tmp_path_factory.mktemp("console")) as (site, _):
+    with copied_pair(tmp_path_factory.mktemp("console")) as (site, _):
         name, content = claim()
         site.drop("claim", "E09000030", name, content)
         site.run_until_idle()

@@ -20,7 +20,7 @@ from tests.acceptance import sites
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.promises import Book
 from tests.acceptance.reading import files_below, rows
-from tests.acceptance.sites import Site, claim, created_pair, wait_until
+from tests.acceptance.sites import Site, claim, wait_until
 from tests.acceptance.strangers import meet
 from tests.fakes.forger import Forger, place
 from tests.fakes.sshd_site import current_account
@@ -30,17 +30,6 @@ ROLES = ("inspect", "vault", "link")
 Pair = tuple[Site, Site]
 
 
-@pytest.fixture(scope="session")
-def created() -> Path:
-    return created_pair()
-
-
-@pytest.fixture
-def pair(created: Path, tmp_path: Path) -> Iterator[Pair]:
-    with copied_pair(created, tmp_path) as both:
-        yield both
-
-
 @pytest.fixture
 def site(pair: Pair) -> Site:
     """A site that is needed alone."""
@@ -48,9 +37,9 @@ def site(pair: Pair) -> Site:
 
 
 @pytest.fixture(scope="module")
-def running(created: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site that runs, for tests that leave it so."""
-    with copied_pair(created, tmp_path_factory.mktemp("running")) as both:
+    with copied_pair(tmp_path_factory.mktemp("running")) as both:
         both[1].start()
         yield both[1]
 

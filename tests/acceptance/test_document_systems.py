@@ -19,7 +19,7 @@ import pytest
 from gateway.sample.laid import LaidSampler
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.reading import rows
-from tests.acceptance.sites import Site, created_pair, wait_until
+from tests.acceptance.sites import Site, wait_until
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "operators" / "document-systems.md"
 TEXT: Final = PAGE.read_text("utf-8")
@@ -31,7 +31,7 @@ COMMANDS: Final[list[str]] = re.findall(r"(?m)^(?:mkdir -p config/index && )?gat
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Site]]:
     """Two sites that run; the authority has what the desk aid begins with."""
-    with copied_pair(created_pair(), tmp_path_factory.mktemp("indexing")) as (dwp, la):
+    with copied_pair(tmp_path_factory.mktemp("indexing")) as (dwp, la):
         assert '`[flows.laid]` of `config/gateway.toml`,\n   `inbound_name = "{transfer}{ext}"`' in TEXT
         la.edit_config("flows.laid", inbound_name="{transfer}{ext}")
         dwp.start()

@@ -12,21 +12,16 @@ import pytest
 
 from tests.acceptance.copies import copied_pair, set_port
 from tests.acceptance.promises import Book
-from tests.acceptance.sites import Site, claim, created_pair, introduce, wait_until
+from tests.acceptance.sites import Site, claim, introduce, wait_until
 from tests.fakes.proxy import Faults, Proxy, spoiling_proxy
 
 SECONDS = 60.0
 
 
-@pytest.fixture(scope="module")
-def created() -> Path:
-    return created_pair()
-
-
 @pytest.fixture
-def pair(created: Path, tmp_path: Path) -> Iterator[tuple[Site, Site, Proxy]]:
+def pair(tmp_path: Path) -> Iterator[tuple[Site, Site, Proxy]]:
     """DWP, and an authority whose first address leads through a proxy, and the second straight to its server."""
-    with copied_pair(created, tmp_path) as (dwp, la), spoiling_proxy(la.port) as first:
+    with copied_pair(tmp_path) as (dwp, la), spoiling_proxy(la.port) as first:
         la.edit_config("sftp_server", addresses=[f"127.0.0.1:{first.port}", f"127.0.0.1:{la.port}"])
         card = json.loads(la.gateway("card").stdout)
         assert card["endpoint"] | {"user": ""} == {

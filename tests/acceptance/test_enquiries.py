@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -20,7 +19,7 @@ import pytest
 
 from gateway.ledger.store import Ledger
 from gateway.sample.laid import LaidSampler
-from tests.acceptance.sites import Site, introduce, make_site, wait_until
+from tests.acceptance.sites import Site, running_sites, wait_until
 
 LA, OTHER = "E09000030", "E08000004"
 CANARY = "Quillfeather, QQ918273A"
@@ -37,17 +36,8 @@ class Three:
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Three]:
-    root = tmp_path_factory.mktemp("three")
-    with ThreadPoolExecutor() as threads:
-        sites = list(threads.map(partial(make_site, root), ("DWP", LA, OTHER)))
-        for step in (1, 2):  # each writes the card of one other
-            list(threads.map(introduce, sites, sites[step:] + sites[:step]))
-        try:
-            for site in sites:
-                site.start()
-            yield Three(*sites)
-        finally:
-            list(threads.map(Site.stop, sites))
+    with running_sites(tmp_path_factory.mktemp("three"), "DWP", LA, OTHER) as sites:
+        yield Three(*sites)
 
 
 def outstanding(site: Site) -> list[str]:

@@ -14,7 +14,7 @@ import pytest
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.promises import Book
 from tests.acceptance.reading import transfer_states
-from tests.acceptance.sites import Site, claim, created_pair, wait_until
+from tests.acceptance.sites import Site, claim, wait_until
 from tests.conftest import Tally
 
 pytestmark = pytest.mark.timeout(600)
@@ -22,17 +22,6 @@ pytestmark = pytest.mark.timeout(600)
 SECONDS = 180.0
 MIB = 1 << 20
 Pair = tuple[Site, Site]
-
-
-@pytest.fixture(scope="session")
-def created() -> Path:
-    return created_pair()
-
-
-@pytest.fixture
-def pair(created: Path, tmp_path: Path) -> Iterator[Pair]:
-    with copied_pair(created, tmp_path) as sites:
-        yield sites
 
 
 @contextmanager
@@ -50,9 +39,9 @@ def small_disk(directory: Path, options: str) -> Iterator[Path]:
 
 
 @contextmanager
-def pair_on(created: Path, disk: Path, logs: Path, **limits: int) -> Iterator[Pair]:
+def pair_on(disk: Path, logs: Path, **limits: int) -> Iterator[Pair]:
     """Both sites on the small disk, their logs elsewhere."""
-    with copied_pair(created, disk) as sites:
+    with copied_pair(disk) as sites:
         for site in sites:
             site.log = logs / f"{site.code}.log"
             site.edit_config("limits", **limits)
@@ -82,10 +71,10 @@ def wait_for(site: Site, names: list[str], state: str) -> None:
         raise AssertionError(f"{error}: {transfer_states(site)}\n{site.log_text()[-4000:]}") from None
 
 
-def test_intake_stops_before_the_disk_is_full_and_resumes_by_itself(created: Path, tmp_path: Path) -> None:
+def test_intake_stops_before_the_disk_is_full_and_resumes_by_itself(tmp_path: Path) -> None:
     with (
         small_disk(tmp_path / "disk", "size=96m") as disk,
-        pair_on(created, disk, tmp_path, min_free_bytes=8 * MIB) as pair,
+        pair_on(disk, tmp_path, min_free_bytes=8 * MIB) as pair,
     ):
         dwp, la = pair
         book = Book(pair)
@@ -105,10 +94,10 @@ def test_intake_stops_before_the_disk_is_full_and_resumes_by_itself(created: Pat
 
 
 @pytest.mark.torture
-def test_intake_stops_before_the_inodes_are_gone_and_resumes_by_itself(created: Path, tmp_path: Path) -> None:
+def test_intake_stops_before_the_inodes_are_gone_and_resumes_by_itself(tmp_path: Path) -> None:
     with (
         small_disk(tmp_path / "disk", "size=96m,nr_inodes=4000") as disk,
-        pair_on(created, disk, tmp_path, min_free_bytes=MIB) as pair,
+        pair_on(disk, tmp_path, min_free_bytes=MIB) as pair,
     ):
         dwp, la = pair
         book = Book(pair)
@@ -131,12 +120,12 @@ def test_intake_stops_before_the_inodes_are_gone_and_resumes_by_itself(created: 
 @pytest.mark.torture
 @pytest.mark.parametrize("leave", [0, 16384, 262144])
 def test_a_disk_that_is_full_in_the_middle_of_everything_loses_nothing(
-    created: Path, tmp_path: Path, leave: int, tally: Tally
+    tmp_path: Path, leave: int, tally: Tally
 ) -> None:
     """Nothing is held back: every write of every role may be the one for which there is no room."""
     with (
         small_disk(tmp_path / "disk", "size=96m") as disk,
-        pair_on(created, disk, tmp_path, min_free_bytes=0) as pair,
+        pair_on(disk, tmp_path, min_free_bytes=0) as pair,
     ):
         dwp, la = pair
         book = Book(pair)

@@ -20,7 +20,7 @@ from gateway.sample.extract import ExtractSampler
 from gateway.settings.resources import resource
 from gateway.spool.exception_lists import ENDING, from_csv
 from tests.acceptance.copies import copied_pair
-from tests.acceptance.sites import Site, created_pair, wait_until
+from tests.acceptance.sites import Site, wait_until
 from tests.acceptance.strangers import answer, leave, meet
 from tests.fakes.forger import Forger, Payload
 
@@ -38,9 +38,8 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    created = created_pair()
     root = tmp_path_factory.mktemp("extract-exceptions")
-    with copied_pair(created, root) as (dwp, la):
+    with copied_pair(root) as (dwp, la):
         oldham = Forger(root / "oldham", OLDHAM)
         try:
             meet(dwp, oldham)

@@ -14,11 +14,11 @@ import pytest
 
 from gateway.administration.nodes.joining import decrypted
 from gateway.administration.nodes.packaging import MANIFEST
-from gateway.assembly import encrypt_with
+from gateway.assembly.stores import encrypt_with
 from gateway.settings.home import Home
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.forked import command
-from tests.acceptance.sites import ENVIRONMENT, Site, claim, created_pair, free_port, wait_until
+from tests.acceptance.sites import ENVIRONMENT, Site, claim, free_port, wait_until
 from tests.fakes.postgresql import server
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "operators" / "nodes.md"
@@ -27,7 +27,7 @@ PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "operators" / "node
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The Department as its first node: its ledger in PostgreSQL, its directories shared; it runs, and has sent a file."""
-    with server() as url, copied_pair(created_pair(), tmp_path_factory.mktemp("joining")) as (dwp, la):
+    with server() as url, copied_pair(tmp_path_factory.mktemp("joining")) as (dwp, la):
         dwp.gateway("ledger", "copy", "--to", url)
         dwp.edit_config("ledger", url=url)
         dwp.share_files(dwp.home.root.parent / "store")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.administration.access import opened
-from gateway.assembly import key_store
+from gateway.assembly.stores import key_store
 from gateway.cli import main
 from gateway.ledger.queries import events
 from gateway.linux.caller import Caller, KnownBy

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.assembly import key_store
+from gateway.assembly.stores import key_store
 from gateway.ledger.queries import quarantine
 from gateway.ledger.queries.keys import unconfirmed
 from gateway.ledger.store import Ledger

@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import date
 from functools import partial
@@ -24,10 +23,9 @@ from gateway.sample.extract import ExtractSampler
 from gateway.sample.laid import LaidSampler
 from gateway.settings.resources import resource
 from tests.acceptance import sites
-from tests.acceptance.copies import copied_pair
 from tests.acceptance.promises import Book
 from tests.acceptance.reading import files_below, rows
-from tests.acceptance.sites import Site, claim, created_pair, wait_until
+from tests.acceptance.sites import Site, claim, wait_until
 from tests.fakes.forger import place
 
 ROLES = ("inspect", "vault", "link")
@@ -36,17 +34,6 @@ SECONDS = 100.0
 
 TODAY = date(2026, 11, 22)
 Pair = tuple[Site, Site]
-
-
-@pytest.fixture(scope="session")
-def created() -> Path:
-    return created_pair()
-
-
-@pytest.fixture
-def pair(created: Path, tmp_path: Path) -> Iterator[Pair]:
-    with copied_pair(created, tmp_path) as both:
-        yield both
 
 
 class Traffic:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -13,10 +12,9 @@ import pytest
 
 from gateway.errors import LedgerCorrupt
 from gateway.ledger.store import Ledger
-from tests.acceptance.copies import copied_pair
 from tests.acceptance.promises import Book, sha256
 from tests.acceptance.reading import files_below, transfer_states
-from tests.acceptance.sites import Site, claim, created_pair, wait_until
+from tests.acceptance.sites import Site, claim, wait_until
 from tests.conftest import Tally
 from tests.fakes.two_ledgers import two_ledgers
 
@@ -24,17 +22,6 @@ pytestmark = pytest.mark.timeout(600)
 
 SECONDS = 180.0
 PAGE = 4096
-
-
-@pytest.fixture(scope="session")
-def created() -> Path:
-    return created_pair()
-
-
-@pytest.fixture
-def pair(created: Path, tmp_path: Path) -> Iterator[tuple[Site, Site]]:
-    with copied_pair(created, tmp_path) as sites:
-        yield sites
 
 
 def test_old_ledger_is_refused_before_anything_is_taken_in_sent_or_removed(

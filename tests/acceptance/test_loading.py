@@ -15,7 +15,7 @@ import pytest
 
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.reading import rows
-from tests.acceptance.sites import Site, claim, created_pair, wait_until
+from tests.acceptance.sites import Site, claim, wait_until
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "operators" / "loading.md"
 TEXT: Final = PAGE.read_text("utf-8")
@@ -25,7 +25,7 @@ SECONDS: Final = 60.0
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Site]]:
     """Two sites that run; at the authority files have names as the desk aid says."""
-    with copied_pair(created_pair(), tmp_path_factory.mktemp("loading")) as (dwp, la):
+    with copied_pair(tmp_path_factory.mktemp("loading")) as (dwp, la):
         (template,) = set(re.findall(r"`(inbound_name = .+?)`", TEXT))
         for flow in re.findall(r"`\[flows\.(\w+)\]`", TEXT):
             la.edit_config(f"flows.{flow}", **tomllib.loads(template))

@@ -19,7 +19,7 @@ from gateway.ledger.queries import events
 from gateway.ledger.store import Ledger
 from gateway.transport.keys import make_key_pair
 from tests.acceptance.copies import copied_pair
-from tests.acceptance.sites import Site, created_pair, wait_until
+from tests.acceptance.sites import Site, wait_until
 
 SECONDS = 120.0
 SCANS = 960
@@ -28,7 +28,7 @@ SCANS = 960
 
 @pytest.fixture
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Site]]:
-    with copied_pair(created_pair(), tmp_path_factory.mktemp("logins")) as sites:
+    with copied_pair(tmp_path_factory.mktemp("logins")) as sites:
         yield sites
 
 

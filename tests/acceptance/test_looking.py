@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.copies import copied_pair
-from tests.acceptance.sites import ENVIRONMENT, ROOT, Site, claim, created_pair
+from tests.acceptance.sites import ENVIRONMENT, ROOT, Site, claim
 
 PAGE = (ROOT / "docs" / "operators" / "looking.md").read_text("utf-8")
 COMMANDS = [
@@ -32,7 +32,7 @@ SECONDS = 60.0
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Site]]:
     """DWP's claim is at the authority, whose gateway has answered."""
-    with copied_pair(created_pair(), tmp_path_factory.mktemp("looking")) as (dwp, la):
+    with copied_pair(tmp_path_factory.mktemp("looking")) as (dwp, la):
         la.start()
         dwp.start()
         _, content = claim(1)

@@ -10,8 +10,10 @@ from pathlib import Path
 from tests.acceptance.sites import Site, claim, wait_until
 
 
-def test_dropped_claim_lies_byte_identical_at_the_partner_and_its_receipt_is_here(pair: tuple[Site, Site]) -> None:
-    dwp, la = pair
+def test_dropped_claim_lies_byte_identical_at_the_partner_and_its_receipt_is_here(
+    pair_as_installed: tuple[Site, Site],
+) -> None:
+    dwp, la = pair_as_installed
     name, content = claim()
     dwp.start(by_exec=True)  # as systemd does
     la.start(by_exec=True)
@@ -26,15 +28,15 @@ def test_dropped_claim_lies_byte_identical_at_the_partner_and_its_receipt_is_her
     assert [item["outcome"] for item in receipt["items"]] == ["delivered"]
     assert receipt["items"][0]["sha256"] == row["sha256"]
     assert not (dwp.home.outbound / "claim" / la.code / name).exists()
-    for site in pair:
+    for site in pair_as_installed:
         site.stop()
         site.gateway("audit", "verify")
         assert list(site.home.custody.iterdir()) == []
         assert list(site.home.opened.iterdir()) == []
 
 
-def test_until_idle_works_through_what_is_due_and_ends(pair: tuple[Site, Site]) -> None:
-    dwp, la = pair
+def test_until_idle_works_through_what_is_due_and_ends(pair_as_installed: tuple[Site, Site]) -> None:
+    dwp, la = pair_as_installed
     name, content = claim()
     la.start()
     dwp.drop("claim", la.code, name, content)
@@ -45,8 +47,10 @@ def test_until_idle_works_through_what_is_due_and_ends(pair: tuple[Site, Site]) 
     assert la.inbound("claim", "DWP") == {name: content}
 
 
-def test_stock_tools_open_a_consignment_and_find_the_manifest_first(pair: tuple[Site, Site], tmp_path: Path) -> None:
-    dwp, la = pair
+def test_stock_tools_open_a_consignment_and_find_the_manifest_first(
+    pair_as_installed: tuple[Site, Site], tmp_path: Path
+) -> None:
+    dwp, la = pair_as_installed
     name, content = claim()
     # Nobody is at home: the sealed file waits in the queue.
     dwp.drop("claim", la.code, name, content)

@@ -26,7 +26,7 @@ from gateway.sample.referral import referral_sampler
 from gateway.settings.resources import resource
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.reading import rows
-from tests.acceptance.sites import Site, created_pair
+from tests.acceptance.sites import Site
 
 LA = "E09000030"
 _RMS = re.compile(rb"<RmsNumber>([^<]+)</RmsNumber>")
@@ -34,8 +34,7 @@ _RMS = re.compile(rb"<RmsNumber>([^<]+)</RmsNumber>")
 
 @pytest.fixture
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Site]]:
-    created = created_pair()
-    with copied_pair(created, tmp_path_factory.mktemp("matching-round")) as (dwp, la):
+    with copied_pair(tmp_path_factory.mktemp("matching-round")) as (dwp, la):
         dwp.start()
         la.start()
         yield dwp, la

@@ -15,7 +15,7 @@ from typing import Final
 import pytest
 
 from tests.acceptance.copies import LA, copied_pair
-from tests.acceptance.sites import Site, claim, created_pair, free_port, wait_until
+from tests.acceptance.sites import Site, claim, free_port, wait_until
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "operators" / "metrics.md"
 ADDRESS: Final = "127.0.0.1:9632"
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="takes curl
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Site, str]]:
     """Two sites that run; the first serves metrics at the address, switched on as the desk aid says, by a reload."""
-    with copied_pair(created_pair(), tmp_path_factory.mktemp("metrics")) as (dwp, la):
+    with copied_pair(tmp_path_factory.mktemp("metrics")) as (dwp, la):
         listen = f"127.0.0.1:{free_port()}"
         dwp.start()
         la.start()

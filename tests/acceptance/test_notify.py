@@ -16,7 +16,7 @@ from typing import Final
 import pytest
 
 from tests.acceptance.copies import LA, copied_pair
-from tests.acceptance.sites import Site, created_pair, wait_until
+from tests.acceptance.sites import Site, wait_until
 from tests.fakes.notice_servers import (
     PASSWORD,
     USER,
@@ -73,7 +73,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     root = tmp_path_factory.mktemp("notices")
     certificate = made_certificate(root)
     with ExitStack() as stack:
-        dwp, _ = stack.enter_context(copied_pair(created_pair(), root))
+        dwp, _ = stack.enter_context(copied_pair(root))
         servers = stack.enter_context(ExitStack())
         mail = servers.enter_context(mail_server(certificate))
         web = stack.enter_context(web_server(certificate))

@@ -4,33 +4,21 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.copies import copied_pair, quicken, set_port
+from tests.acceptance.copies import quicken, set_port
 from tests.acceptance.large import large_laid
 from tests.acceptance.promises import Book
 from tests.acceptance.reading import rows
-from tests.acceptance.sites import Site, claim, created_pair, introduce, make_site, wait_until
+from tests.acceptance.sites import Site, claim, introduce, make_site, wait_until
 from tests.fakes.proxy import Faults, spoiling_proxy
 
 pytestmark = pytest.mark.timeout(400)
 SECONDS = 90.0
 LIMIT = 40_000
 """Bytes a second: the large document would take minutes."""
-
-
-@pytest.fixture(scope="session")
-def created() -> Path:
-    return created_pair()
-
-
-@pytest.fixture
-def pair(created: Path, tmp_path: Path) -> Iterator[tuple[Site, Site]]:
-    with copied_pair(created, tmp_path) as sites:
-        yield sites
 
 
 def test_claim_that_is_dropped_while_a_large_document_is_sent_is_receipted_before_it(pair: tuple[Site, Site]) -> None:

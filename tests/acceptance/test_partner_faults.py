@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from gateway.crypto.gnupg.keyrings import Keyrings
-from tests.acceptance.copies import copied_pair
 from tests.acceptance.reading import rows
-from tests.acceptance.sites import Site, claim, created_pair, wait_until
+from tests.acceptance.sites import Site, claim, wait_until
 from tests.acceptance.strangers import leave
 from tests.fakes.forger import Forger, Payload
 
@@ -24,17 +23,6 @@ pytestmark = pytest.mark.timeout(600)
 
 NEWCOMER = "E08000004"
 LINK = r'(?m)^link = "none"$'
-
-
-@pytest.fixture(scope="session")
-def created() -> Path:
-    return created_pair()
-
-
-@pytest.fixture
-def pair(created: Path, tmp_path: Path) -> Iterator[tuple[Site, Site]]:
-    with copied_pair(created, tmp_path) as sites:
-        yield sites
 
 
 @pytest.fixture

@@ -12,27 +12,15 @@ from typing import Any
 import pytest
 
 from gateway.ledger.queries.failing_lanes import FEW
-from tests.acceptance.copies import copied_pair
 from tests.acceptance.large import large_laid
 from tests.acceptance.promises import Book
-from tests.acceptance.sites import Site, claim, created_pair, wait_until
+from tests.acceptance.sites import Site, claim, wait_until
 from tests.fakes.asyncssh_partner import ACCOUNT, AsyncsshPartner, Quirk, asyncssh_partner
 from tests.fakes.proftpd_partner import Proftpd, needs_proftpd, proftpd_partner
 from tests.fakes.sshd_site import current_account
 
 Pair = tuple[Site, Site]
 SECONDS = 90.0
-
-
-@pytest.fixture(scope="session")
-def created() -> Path:
-    return created_pair()
-
-
-@pytest.fixture
-def pair(created: Path, tmp_path: Path) -> Iterator[Pair]:
-    with copied_pair(created, tmp_path) as sites:
-        yield sites
 
 
 def _reach_by(pair: Pair, server: AsyncsshPartner | Proftpd, account: str, host_key: str) -> None:
@@ -141,7 +129,8 @@ def test_lane_that_can_never_work_is_named_alarmed_once_over_a_restart_and_well_
         assert "would fail: rename" in doctor.stdout
         assert ".." not in tried.stderr
         assert tried.stderr.count("Check `path`") == 1, "one fault, one remedy"
-        assert list(la.home.landing_in(dwp.code).iterdir()) == [], "neither our uploads nor the trials left anything"
+        landing = la.home.landing_in(dwp.code)  # but for the attempt of this moment
+        wait_until(lambda: not list(landing.iterdir()), SECONDS, "what uploads and trials put there is gone")
         server.quirks.clear()
         la.start()
         dwp.wait_for(name, "receipted", SECONDS)

@@ -16,15 +16,15 @@ from typing import Any
 
 import pytest
 
-from gateway.assembly import key_store
+from gateway.assembly.stores import key_store
 from gateway.sample.extract import ExtractSampler
 from gateway.sample.laid import LaidSampler
 from gateway.settings.resources import resource
 from gateway.transport.keys import make_key_pair
-from tests.acceptance.copies import copied_pair, set_port
+from tests.acceptance.copies import set_port
 from tests.acceptance.promises import Book
 from tests.acceptance.reading import rows
-from tests.acceptance.sites import Site, claim, created_pair, introduce, wait_until
+from tests.acceptance.sites import Site, claim, introduce, wait_until
 from tests.fakes.openpgp import StockGpg
 from tests.fakes.proxy import Faults, spoiling_proxy
 
@@ -33,17 +33,6 @@ SECONDS = 90.0
 
 _GETS_THROUGH = 20_000
 """Bytes after which a spoilt connection is cut or stalls: the login takes fewer, the file more."""
-
-
-@pytest.fixture(scope="session")
-def created() -> Path:
-    return created_pair()
-
-
-@pytest.fixture
-def pair(created: Path, tmp_path: Path) -> Iterator[tuple[Site, Site]]:
-    with copied_pair(created, tmp_path) as sites:
-        yield sites
 
 
 def test_file_for_a_partner_that_is_down_waits_and_is_delivered_once_when_it_is_up(pair: tuple[Site, Site]) -> None:

@@ -22,7 +22,7 @@ from gateway.domain.decision import Decision
 from gateway.errors import ChangedMeanwhile
 from gateway.logs import configure
 from tests.acceptance.copies import LA, copied_pair
-from tests.acceptance.sites import Site, claim, created_pair, wait_until
+from tests.acceptance.sites import Site, claim, wait_until
 from tests.fakes.forger import Forger
 
 DESK: Final = Path(__file__).resolve().parents[2] / "docs" / "operators"
@@ -42,7 +42,7 @@ def commands(part: str) -> list[list[str]]:
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Site]]:
-    with copied_pair(created_pair(), tmp_path_factory.mktemp("scale")) as sites:
+    with copied_pair(tmp_path_factory.mktemp("scale")) as sites:
         for site in sites:
             site.start()
         yield sites

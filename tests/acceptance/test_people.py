@@ -28,7 +28,7 @@ from gateway.domain.requests import Act
 from gateway.logs import configure
 from gateway.sample.catalog import samplers
 from tests.acceptance.copies import copied_pair
-from tests.acceptance.sites import ROOT, Site, created_pair, two_sites
+from tests.acceptance.sites import ROOT, Site, two_sites
 
 PAGE = (ROOT / "docs" / "operators" / "people.md").read_text("utf-8")
 COMMANDS = [line.strip() for block in re.findall(r"(?ms)^ *```\n(.*?)^ *```$", PAGE) for line in block.splitlines()]
@@ -100,7 +100,7 @@ def test_the_desk_aid_does_what_it_says(tmp_path: Path) -> None:
 
 
 def test_people_of_the_demonstration_are_one_of_each_role_and_two_where_it_takes_two(tmp_path: Path) -> None:
-    with copied_pair(created_pair(), tmp_path) as (dwp, _):
+    with copied_pair(tmp_path) as (dwp, _):
         site = DemoSite(dwp.code, dwp.home)
         demo_consoles.prepare([site])
         found = demo_consoles.people([site])

@@ -13,7 +13,7 @@ import pytest
 
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.forked import command
-from tests.acceptance.sites import ENVIRONMENT, Site, claim, created_pair, wait_until
+from tests.acceptance.sites import ENVIRONMENT, Site, claim, wait_until
 from tests.fakes.postgresql import Server, running
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "operators" / "postgresql.md"
@@ -30,7 +30,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def pair(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Site]]:
     """Two sites that have not run; the Department's ledger was copied by the desk aid's commands."""
-    with copied_pair(created_pair(), tmp_path_factory.mktemp("postgresql")) as (dwp, la):
+    with copied_pair(tmp_path_factory.mktemp("postgresql")) as (dwp, la):
         for line in re.findall(r'(?m)^gateway (ledger copy --to "postgresql://.*)$', TEXT):
             words = line.replace("postgresql://HOST/DATABASE", server.url).replace('"', "").split()
             dwp.gateway(*words)
@@ -138,7 +138,7 @@ def test_a_gateway_with_a_name_works_as_the_one_node_of_its_site(server: Server,
     with psycopg.connect(server.url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE nodes")
     url = server.url.replace("/postgres?", "/nodes?")
-    with copied_pair(created_pair(), tmp_path) as (dwp, la):
+    with copied_pair(tmp_path) as (dwp, la):
         dwp.gateway("ledger", "copy", "--to", url)
         dwp.edit_config("ledger", url=url)
         dwp.share_files(tmp_path / "store")

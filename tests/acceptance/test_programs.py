@@ -17,7 +17,7 @@ from typing import Any, Final
 import pytest
 
 from tests.acceptance.copies import copied_pair
-from tests.acceptance.sites import ROOT, Site, claim, created_pair, free_port, wait_until
+from tests.acceptance.sites import ROOT, Site, claim, free_port, wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="takes curl, which the page uses")
 
@@ -29,7 +29,7 @@ BLOCKS: Final = [block.splitlines() for block in re.findall(r"(?ms)^```sh\n(.*?)
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[tuple[Site, Site, dict[str, str]]]:
     """DWP and an authority, and where the console of each answers, by its code."""
-    with copied_pair(created_pair(), tmp_path / "sites") as (dwp, la):
+    with copied_pair(tmp_path / "sites") as (dwp, la):
         bases = {}
         for site in (dwp, la):
             listen = f"127.0.0.1:{free_port()}"

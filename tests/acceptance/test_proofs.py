@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from tests.acceptance.copies import copied_pair
-from tests.acceptance.sites import Site, claim, created_pair, free_port, wait_until
+from tests.acceptance.sites import Site, claim, free_port, wait_until
 from tests.acceptance.test_console import Console
 from tests.browser.browsing import add_people
 from tests.fakes.verifier import TOOL
@@ -28,7 +28,7 @@ REASON = "court order 12 of 2026"
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Console, Site, str]]:
     """DWP's console while both sites work, the authority's site, and a transfer whose receipt has come."""
-    with copied_pair(created_pair(), tmp_path_factory.mktemp("proofs")) as (dwp, la):
+    with copied_pair(tmp_path_factory.mktemp("proofs")) as (dwp, la):
         listen = f"127.0.0.1:{free_port()}"
         dwp.edit_config("console", listen=listen, address=f"http://{listen}")
         console = Console(dwp, f"http://{listen}", add_people(dwp))

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.acceptance.sites import Site, claim, introduce, make_site, wait_until
+from tests.acceptance.sites import Site, claim, running_sites, wait_until
 
 WRONG, RIGHT = "E08000004", "E09000030"
 
@@ -31,17 +29,8 @@ class Three:
 
 @pytest.fixture
 def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Three]:
-    root = tmp_path_factory.mktemp("three")
-    with ThreadPoolExecutor() as threads:
-        sites = list(threads.map(partial(make_site, root), ("DWP", WRONG, RIGHT)))
-        for step in (1, 2):  # each writes the card of one other
-            list(threads.map(introduce, sites, sites[step:] + sites[:step]))
-        try:
-            for site in sites:
-                site.start()
-            yield Three(*sites)
-        finally:
-            list(threads.map(Site.stop, sites))
+    with running_sites(tmp_path_factory.mktemp("three"), "DWP", WRONG, RIGHT) as sites:
+        yield Three(*sites)
 
 
 def deliver(three: Three, index: int) -> tuple[str, bytes, dict[str, Any]]:

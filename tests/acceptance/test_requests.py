@@ -19,7 +19,7 @@ from gateway.domain.identity import new_id
 from tests.acceptance import sites
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.reading import rows
-from tests.acceptance.sites import Site, created_pair, wait_until
+from tests.acceptance.sites import Site, wait_until
 from tests.fakes.forger import place
 
 PAGE: Final = (sites.ROOT / "docs" / "operators" / "two-people.md").read_text("utf-8")
@@ -55,7 +55,7 @@ assert not loaded, loaded
 @pytest.fixture
 def dwp(tmp_path: Path) -> Iterator[Site]:
     """DWP's site, its gateway at work; the authority's does not run."""
-    with copied_pair(created_pair(), tmp_path) as (site, _):
+    with copied_pair(tmp_path) as (site, _):
         site.start()
         yield site
 

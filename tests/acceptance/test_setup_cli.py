@@ -9,8 +9,6 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,39 +21,10 @@ from gateway.cli.output import in_fours
 from gateway.settings.home import Home
 from gateway.settings.read import load
 from gateway.settings.resources import resource
+from tests.acceptance.called import Run
 from tests.acceptance.sites import ENVIRONMENT, Site, wait_until
 
 LA = "E09000030"
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Done]
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in this process."""
-    monkeypatch.delenv("GATEWAY_HOME", raising=False)
-
-    def call(*arguments: str | Path) -> Done:
-        capfd.readouterr()
-        status = main([str(argument) for argument in arguments])
-        said = capfd.readouterr()
-        return Done(status, said.out, said.err)
-
-    return call
 
 
 @pytest.fixture(scope="session")
@@ -324,8 +293,8 @@ def test_wishes_that_cannot_be_fulfilled_are_refused(
     assert load(dwp).partners == {}
 
 
-def test_the_link_to_a_partner_is_tested_on_its_real_server(pair: tuple[Site, Site]) -> None:
-    ours, theirs = pair
+def test_the_link_to_a_partner_is_tested_on_its_real_server(pair_as_installed: tuple[Site, Site]) -> None:
+    ours, theirs = pair_as_installed
     away = ours.gateway("partner", "test", theirs.code, check=False)
     assert away.returncode == 75
     assert "what to do:" in away.stderr

@@ -33,7 +33,7 @@ from gateway.spool.returns import LETTERS, WHY
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.promises import Book, Dropped, sha256
 from tests.acceptance.reading import files_below, holding, rows
-from tests.acceptance.sites import Site, claim, created_pair, wait_until
+from tests.acceptance.sites import Site, claim, wait_until
 from tests.conftest import Tally
 from tests.fakes.evil_names import EVIL_NAMES
 
@@ -103,14 +103,9 @@ class Sites:
         return self.refusals()[before:]
 
 
-@pytest.fixture(scope="session")
-def created() -> Path:
-    return created_pair()
-
-
 @pytest.fixture(scope="module")
-def running(created: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
-    with copied_pair(created, tmp_path_factory.mktemp("spool-trouble")) as (dwp, la):
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
+    with copied_pair(tmp_path_factory.mktemp("spool-trouble")) as (dwp, la):
         dwp.edit_config("flows.claim", settle_seconds=_SETTLE)
         # So long that only a marker, or a rename, can be the reason why a LAID is taken.
         dwp.edit_config("flows.laid", settle_seconds=3600.0)

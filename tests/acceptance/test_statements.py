@@ -20,7 +20,7 @@ import pytest
 from gateway.domain.statement import FLOW, file_name, read
 from gateway.ledger.chain import GENESIS, ChainEntry
 from tests.acceptance.copies import copied_pair
-from tests.acceptance.sites import Site, created_pair, wait_until
+from tests.acceptance.sites import Site, wait_until
 from tests.fakes.timestamp_authority import Authority, needs_openssl, openssl, served
 from tests.fakes.yesterday import begin_yesterday
 
@@ -29,7 +29,7 @@ from tests.fakes.yesterday import begin_yesterday
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Site]]:
     """Two sites that know since yesterday that the other takes statements, and have exchanged them."""
     root = tmp_path_factory.mktemp("statements")
-    with copied_pair(created_pair(), root / "pair") as pair, ExitStack() as stack:
+    with copied_pair(root / "pair") as pair, ExitStack() as stack:
         for site, other in (pair, pair[::-1]):
             begin_yesterday(site.home, other.code)
         if stamped := shutil.which("openssl") is not None:

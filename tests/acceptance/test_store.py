@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway.storage.objects.s3 import Bucket, S3Store
 from tests.acceptance.copies import copied_pair
-from tests.acceptance.sites import Site, claim, created_pair, wait_until
+from tests.acceptance.sites import Site, claim, wait_until
 from tests.fakes.s3 import s3_server
 
 
@@ -16,7 +16,7 @@ def states(site: Site) -> set[str]:
 
 
 def test_files_go_through_a_bucket_and_wait_while_it_is_away(tmp_path: Path) -> None:
-    with s3_server() as server, copied_pair(created_pair(), tmp_path) as (dwp, la):
+    with s3_server() as server, copied_pair(tmp_path) as (dwp, la):
         server.make_bucket("gateway-files")
         dwp.edit_config("payloads", url="s3://gateway-files/dwp", endpoint=server.endpoint)
         access = dwp.home.payloads / "s3.secret"

@@ -26,7 +26,7 @@ from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.forked import command
-from tests.acceptance.sites import ENVIRONMENT, Site, claim, created_pair, free_port, wait_until
+from tests.acceptance.sites import ENVIRONMENT, Site, claim, free_port, wait_until
 from tests.fakes.postgresql import server
 
 WHY: Final = ("--reason", "because of the test")
@@ -68,7 +68,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
 
 @contextmanager
 def nodes_at(where: Path) -> Iterator[Two]:
-    with server() as url, copied_pair(created_pair(), where) as (north, la):
+    with server() as url, copied_pair(where) as (north, la):
         north.gateway("ledger", "copy", "--to", url)
         north.edit_config("ledger", url=url)
         (where / "store").mkdir()

@@ -16,7 +16,7 @@ import pytest
 
 from gateway.domain.ownership import owner_of
 from tests.acceptance.copies import LA, copied_pair
-from tests.acceptance.sites import Site, claim, created_pair, free_port, wait_until
+from tests.acceptance.sites import Site, claim, free_port, wait_until
 from tests.fakes.postgresql import Server, running
 
 NAMES: Final = ("north", "south")
@@ -69,7 +69,7 @@ class Nodes(NamedTuple):
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
     root = tmp_path_factory.mktemp("nodes")
-    with running() as server, copied_pair(created_pair(), root) as (dwp, _):
+    with running() as server, copied_pair(root) as (dwp, _):
         dwp.gateway("ledger", "copy", "--to", server.url)
         dwp.edit_config("ledger", url=server.url)
         dwp.edit_config("node", lease_seconds=LEASE, heartbeat_seconds=0.5)

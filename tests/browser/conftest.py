@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Error
 
 from tests.acceptance.copies import copied_pair
-from tests.acceptance.sites import Site, created_pair, free_port, wait_until
+from tests.acceptance.sites import Site, free_port, wait_until
 from tests.browser.browsing import Person, add_people, chromium
 
 
@@ -38,7 +38,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ConsoleSite, ConsoleSite]]:
     """DWP and an authority, at work."""
-    with copied_pair(created_pair(), tmp_path_factory.mktemp("consoles")) as pair:
+    with copied_pair(tmp_path_factory.mktemp("consoles")) as pair:
         prepared = []
         for site in pair:
             listen = f"127.0.0.1:{free_port()}"

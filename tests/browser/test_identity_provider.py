@@ -23,7 +23,7 @@ from gateway.settings.read import load
 from tests.acceptance import sites
 from tests.acceptance.copies import copied_pair
 from tests.acceptance.forked import daemon
-from tests.acceptance.sites import Site, created_pair, free_port, wait_until
+from tests.acceptance.sites import Site, free_port, wait_until
 from tests.browser.browsing import Person
 from tests.fakes.identity_provider import CLIENT, SECRET, Account, Provider, identity_provider, post
 
@@ -42,7 +42,7 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """DWP's console alone, with an operator who has no password, and somebody at the provider whom it does not know."""
     with (
         identity_provider() as provider,
-        copied_pair(created_pair(), tmp_path_factory.mktemp("console")) as (site, _),
+        copied_pair(tmp_path_factory.mktemp("console")) as (site, _),
     ):
         listen = f"127.0.0.1:{free_port()}"
         base = f"http://{listen}"

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from gateway import assembly
+from gateway.assembly import reading
 from gateway.settings.model import Settings
 from gateway.validation.sandbox.pool import Job, Sandbox
 from tests.acceptance.sites import claim
@@ -40,7 +40,7 @@ def lend(readers: Sandbox) -> None:
         del settings, workers
         return Lent(readers)
 
-    assembly.sandbox = lent
+    reading.sandbox = lent
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def warm(root: Path, settings: Settings) -> Iterator[Sandbox]:
     name, content = claim(0)
     sample = root / name
     sample.write_bytes(content)
-    with assembly.sandbox(settings, 1) as readers:
+    with reading.sandbox(settings, 1) as readers:
         assert list(readers.validate([Job("warm", "claim", sample)]))
         sample.unlink()
         yield readers

@@ -1,4 +1,4 @@
-"""Two sites that were created once and are copied for each sweep, on memory where there is room: only processes die here."""
+"""Where the sites of a sweep lie: on memory where there is room, since only processes die here."""
 
 from __future__ import annotations
 
@@ -9,15 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.sites import created_pair
-
 _MEMORY = Path("/dev/shm")
 _ROOM = 1 << 30
-
-
-@pytest.fixture(scope="session")
-def created() -> Path:
-    return created_pair()
 
 
 @pytest.fixture

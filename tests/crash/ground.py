@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from gateway.assembly import server_spec
+from gateway.assembly.links import server_spec
 from gateway.settings.read import load
 from gateway.transport.sshd.server import ManagedServer
 from tests.acceptance.copies import copied_pair
@@ -15,9 +15,9 @@ from tests.crash.roles import Pair
 
 
 @contextmanager
-def prepared(created: Path, root: Path, wire: str) -> Iterator[Pair]:
+def prepared(root: Path, wire: str) -> Iterator[Pair]:
     """Copies of both sites below `root`: with servers where they reach each other by SFTP, else carried between by hand."""
-    with copied_pair(created, root) as pair, ExitStack() as stack:
+    with copied_pair(root) as pair, ExitStack() as stack:
         for site, other in (pair, pair[::-1]):
             for flow in ("claim", "laid", "extract"):
                 site.edit_config(f"flows.{flow}", settle_seconds=0.05)

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from gateway import assembly
+from gateway.assembly import roles
 from gateway.daemon import role_frame, role_process
 from gateway.daemon.lock import held
 from gateway.daemon.recovery import tidy
@@ -48,7 +48,7 @@ _UNFINISHED = (
 def run_until_idle(settings: Settings, role: Role) -> None:
     """`gateway run --role ROLE`, told to stop as soon as it rests: its start, its work, its end."""
     sends: list[Send] = []
-    link_stages = assembly.link_stages
+    link_stages = roles.link_stages
 
     def noting(
         context: StageContext, wake: Callable[[], None], uploads: LandingUploads | None = None
@@ -67,7 +67,7 @@ def run_until_idle(settings: Settings, role: Role) -> None:
                 os.kill(os.getpid(), signal.SIGTERM)
             return super().wait(min(seconds, _SOON))
 
-    assembly.link_stages = noting
+    roles.link_stages = noting
     role_frame.WakeUp = Resting  # type: ignore[attr-defined]  # this process is a child that ends here
     role_process.work(settings, role)
 
@@ -80,7 +80,7 @@ def stages_of(site: Site, settings: Settings, role: Role) -> Iterator[Sequence[S
         logger = configure(site.code, role, stream=log)
         stack.enter_context(held(site.home.run, role))
         wake_up = stack.enter_context(WakeUp(site.home.run, role))
-        context = assembly.stage_context(settings, role, logger, lambda: False)
+        context = roles.stage_context(settings, role, logger, lambda: False)
         stack.callback(context.ledger.close)
         tidy(site.home, context.ledger, role)
         stages = role_process._stages(stack, context, role, wake_up, logger)

@@ -35,8 +35,8 @@ PARTS = {
 RECOVERY_SECONDS = 30.0
 
 
-def swept(created: Path, root: Path, trip: str, part: int, parts: int, error: str = "") -> dict[str, Any]:
-    with prepared(created, root, TRIPS[trip].wire) as pair:
+def swept(root: Path, trip: str, part: int, parts: int, error: str = "") -> dict[str, Any]:
+    with prepared(root, TRIPS[trip].wire) as pair:
         for table, values in TRIPS[trip].settings.items():
             pair[1].edit_config(table, **values)
         told = (str(root), trip, str(part), str(parts), error)
@@ -64,13 +64,11 @@ def hold(found: dict[str, Any], tally: Tally) -> None:
 @pytest.mark.timeout(3000)  # a machine that is busy with other things takes ten times as long
 @pytest.mark.parametrize(("trip", "part"), [(trip, part) for trip, parts in PARTS.items() for part in range(parts)])
 def test_a_role_killed_anywhere_comes_back_and_nothing_is_lost_or_doubled(
-    created: Path, ground: Path, trip: str, part: int, tally: Tally
+    ground: Path, trip: str, part: int, tally: Tally
 ) -> None:
-    hold(swept(created, ground, trip, part, PARTS[trip]), tally)
+    hold(swept(ground, trip, part, PARTS[trip]), tally)
 
 
 @pytest.mark.timeout(1500)
-def test_a_role_killed_at_some_points_comes_back_and_nothing_is_lost_or_doubled(
-    created: Path, ground: Path, tally: Tally
-) -> None:
-    hold(swept(created, ground, "mixed", 5, 37), tally)
+def test_a_role_killed_at_some_points_comes_back_and_nothing_is_lost_or_doubled(ground: Path, tally: Tally) -> None:
+    hold(swept(ground, "mixed", 5, 37), tally)

@@ -30,14 +30,14 @@ def hold(found: dict[str, Any], error: str, tally: Tally) -> None:
     [("EIO", "claim", 0, 3), ("EIO", "claim", 1, 3), ("EIO", "words", 1, 5), ("ENOSPC", "mixed", 1, 5)],
 )
 def test_an_operation_that_fails_anywhere_loses_and_doubles_nothing(
-    created: Path, ground: Path, error: str, trip: str, part: int, parts: int, tally: Tally
+    ground: Path, error: str, trip: str, part: int, parts: int, tally: Tally
 ) -> None:
-    hold(swept(created, ground, trip, part, parts, error), error, tally)
+    hold(swept(ground, trip, part, parts, error), error, tally)
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("error", "trip"), [("EIO", "claim"), ("ENOSPC", "mixed")])
 def test_an_operation_that_fails_at_some_points_loses_and_doubles_nothing(
-    created: Path, ground: Path, error: str, trip: str, tally: Tally
+    ground: Path, error: str, trip: str, tally: Tally
 ) -> None:
-    hold(swept(created, ground, trip, 5, 61, error), error, tally)
+    hold(swept(ground, trip, 5, 61, error), error, tally)

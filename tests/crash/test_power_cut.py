@@ -23,8 +23,8 @@ OVERDUE_HOURS = 0.0003
 RECOVERY_SECONDS = 30.0
 
 
-def cut(created: Path, root: Path, first: int, count: int, tally: Tally) -> None:
-    with prepared(created, root, "folder") as pair:
+def cut(root: Path, first: int, count: int, tally: Tally) -> None:
+    with prepared(root, "folder") as pair:
         for site in pair:
             site.edit_config("limits", min_free_bytes=1)
             site.edit_config("link", receipt_overdue_hours=OVERDUE_HOURS, retry_base_seconds=0.2, retry_cap_seconds=1.0)
@@ -49,14 +49,14 @@ def cut(created: Path, root: Path, first: int, count: int, tally: Tally) -> None
 @pytest.mark.timeout(3000)  # a machine that is busy with other things takes ten times as long
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_site_that_loses_its_power_comes_back_and_nothing_is_lost_or_doubled(
-    created: Path, ground: Path, part: int, tally: Tally
+    ground: Path, part: int, tally: Tally
 ) -> None:
     count = SEEDS // PARTS
-    cut(created, ground, 1000 + part * count, count, tally)
+    cut(ground, 1000 + part * count, count, tally)
 
 
 @pytest.mark.timeout(1500)
 def test_a_site_that_loses_its_power_a_few_times_comes_back_and_nothing_is_lost_or_doubled(
-    created: Path, ground: Path, tally: Tally
+    ground: Path, tally: Tally
 ) -> None:
-    cut(created, ground, 1, 4, tally)
+    cut(ground, 1, 4, tally)

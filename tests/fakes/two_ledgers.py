@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from gateway import assembly
+from gateway.assembly import roles
 from gateway.crypto.contract import Certificate, Opened, Sealed
 from gateway.crypto.gnupg.keyrings import Keyrings
 from gateway.errors import SignatureBad
@@ -294,10 +294,10 @@ class Bench:
         stages: list[Stage] = [
             Validate(context, readers, scanner, _TRIAGE_KEY),
             Pack(context),
-            Seal(context, engine, partial(assembly._archive, context)),
+            Seal(context, engine, partial(roles._archive, context)),
             send,
             Collect(context, Renamed()),
-            Open(context, engine, partial(assembly._unpack, 10**9)),
+            Open(context, engine, partial(roles._unpack, 10**9)),
             Deliver(context, readers, scanner, _TRIAGE_KEY),
             Acknowledge(context, engine),
             Accept(context, engine),

@@ -20,9 +20,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
-from gateway import assembly
 from gateway.administration.site.card import make_card
 from gateway.administration.site.creation import SiteSpec, create_site
+from gateway.assembly import reading, roles, stores
 from gateway.bench.server import Server, start_server
 from gateway.daemon.lock import held
 from gateway.daemon.recovery import tidy
@@ -82,7 +82,7 @@ def introduce(home: Home, card: Card, endpoint: EndpointSettings | None) -> None
     """Take a partner's card, and where it is reached."""
     kinds = [SiteKind.DWP, SiteKind.LA]
     outgoing, incoming = permitted(*(kinds[::-1] if card.site == DWP else kinds))
-    fingerprint = assembly.key_store(home.keyrings).pin(card.site, card.openpgp).fingerprint
+    fingerprint = stores.key_store(home.keyrings).pin(card.site, card.openpgp).fingerprint
     make(partner_directories(home, card.site, outgoing, incoming))
     partner = Partner(
         code=card.site, name=card.name, fingerprint=fingerprint, link="push", ssh_key=card.ssh_key, endpoint=endpoint
@@ -176,18 +176,18 @@ def at_work(stack: ExitStack, home: Home, log_path: Path, readers: Sandbox) -> A
     for role in Role:
         stack.enter_context(held(home.run, role))
         logger = configure(settings.site.code, role, stream=log)
-        context = assembly.stage_context(settings, role, logger, lambda: False)
+        context = roles.stage_context(settings, role, logger, lambda: False)
         stack.callback(context.ledger.close)
         tidy(home, context.ledger, role)
         match role:
             case Role.INSPECT:
-                stages = assembly.inspect_stages(
+                stages = roles.inspect_stages(
                     context, Lent(readers), authority.dropped, Stability(time.monotonic), authority.wake
                 )
             case Role.VAULT:
-                stages = assembly.vault_stages(context, authority.wake)
+                stages = roles.vault_stages(context, authority.wake)
             case Role.LINK:
-                stages = assembly.link_stages(context, authority.wake)
+                stages = roles.link_stages(context, authority.wake)
                 authority.sends = [stage for stage in stages if isinstance(stage, Send)]
         for stage in stages:
             stack.callback(stage.close)
@@ -202,7 +202,7 @@ def main(root: Path, codes: Sequence[str]) -> None:
     signal.signal(signal.SIGTERM, lambda number, _frame: stopping.append(number))
     with ExitStack() as stack:
         homes = [Home(root / code) for code in codes]
-        readers = stack.enter_context(assembly.sandbox(load(homes[0]), 1))
+        readers = stack.enter_context(reading.sandbox(load(homes[0]), 1))
         authorities = [at_work(stack, home, root / f"{home.root.name}.log", readers) for home in homes]
         sys.stdout.write(json.dumps({"authorities": len(authorities)}) + "\n")
         sys.stdout.flush()

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from gateway import assembly, preflight
+from gateway import preflight
 from gateway.administration.site import machine_checks
 from gateway.administration.site.machine_checks import CheckOutcome, examine_machine
+from gateway.assembly import links, stores
 from gateway.cli import main
 from gateway.crypto.gnupg.keybox import primary_fingerprints
 from gateway.crypto.gnupg.keyrings import Keyrings
@@ -152,7 +153,7 @@ def home(tmp_path: Path, ssh_lines: list[str]) -> Home:
     write_keybox(rings.partner_ring(GOOD), FINGERPRINTS[GOOD])
     write_keybox(rings.partner_ring(BAD), FINGERPRINTS[BAD])
     write_keybox(rings.old_ring(BAD, OLD), OLD)
-    assembly.create_ledger(site.ledger)
+    stores.create_ledger(site.ledger)
     return site
 
 
@@ -191,9 +192,9 @@ def assert_only_that_partner_is_stopped(home: Home, capfd: pytest.CaptureFixture
     assert all(fault.startswith(f"config/partners.d/{BAD}.toml") for fault in faults)
     assert any(word in fault for fault in faults), faults
     # What is left can be started: these are the functions that the roles begin with.
-    assert set(assembly.open_pgp(settings)._pinned) == {GOOD}  # type: ignore[attr-defined]
-    assert assembly.transport(settings, settings.partners[GOOD]) is not None
-    assert [account.partner for account in assembly.server_spec(settings).accounts] == [GOOD]
+    assert set(stores.open_pgp(settings)._pinned) == {GOOD}  # type: ignore[attr-defined]
+    assert links.transport(settings, settings.partners[GOOD]) is not None
+    assert [account.partner for account in links.server_spec(settings).accounts] == [GOOD]
     assert list(preflight.server_faults(settings)) == []
     # And each that is asked names it, before anything is tried.
     assert {str(fault) for fault in preflight.check(home, Secrets(home))} == set(faults)

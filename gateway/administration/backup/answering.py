@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway import assembly
 from gateway.administration.evidence.container import refuse_taken
 from gateway.administration.requests.actors import stage_context
 from gateway.administration.site.settings import partner_of
+from gateway.assembly import stores
 from gateway.domain.decision import Decision
 from gateway.domain.identity import to_text
 from gateway.domain.manifest import CLOCK_LEEWAY, AuditHead, Item
@@ -80,7 +80,7 @@ def answer(settings: Settings, log: Logger, partner: str, since: float, out: Pat
                 sent=tuple(_told(connection, Direction.OUT, partner, since - CLOCK_LEEWAY)),
             )
             receipts = list(answered.sent_receipts(connection, partner, since - CLOCK_LEEWAY))
-        engine = assembly.open_pgp(settings)
+        engine = stores.open_pgp(settings)
         try:
             engine.seal(io.BytesIO(document.to_bytes()), partner, out.absolute(), Signing(context).signer(partner))
         finally:

@@ -23,11 +23,11 @@ from typing import Final
 
 import orjson
 
-from gateway import assembly
 from gateway.administration.access import ROLE, permitted
 from gateway.administration.backup.rebuilding import Rebuilder
 from gateway.administration.requests.actors import stage_context
 from gateway.administration.site.known_heads import KnownHead, read_known
+from gateway.assembly import stores
 from gateway.crypto.contract import OpenPgp
 from gateway.daemon.lock import held
 from gateway.domain.decision import Decision
@@ -174,7 +174,7 @@ def _known(settings: Settings, exported: Sequence[Path], without: Collection[str
 def _told(settings: Settings, answers: Sequence[Path]) -> dict[str, PartnerAnswer]:
     """Partners' answers, by their codes; UsageWrong for a file that no partner has signed for this site."""
     found: dict[str, PartnerAnswer] = {}
-    engine = assembly.open_pgp(settings)
+    engine = stores.open_pgp(settings)
     try:
         with tempfile.TemporaryDirectory(dir=settings.home.vault) as directory:
             for number, path in enumerate(answers):

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from gateway.assembly import key_store
+from gateway.assembly.stores import key_store
 from gateway.errors import CardRefused, ConfigurationInvalid, UsageWrong
 from gateway.settings.home import Home
 from gateway.settings.model import Settings

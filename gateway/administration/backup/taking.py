@@ -32,7 +32,7 @@ from gateway.administration.backup.contents import UNFINISHED, Contents, Watch
 from gateway.administration.backup.copying import CopyTree
 from gateway.administration.backup.secret_keys import sealed_keys
 from gateway.administration.site import audit
-from gateway.assembly import payloads_of
+from gateway.assembly.stores import payloads_of
 from gateway.daemon.lock import held
 from gateway.domain.identity import to_text
 from gateway.errors import BackupUnusable, CopyFull, DiskFull, UsageWrong

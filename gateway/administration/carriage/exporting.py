@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway import assembly
 from gateway.administration.access import reading
 from gateway.administration.carriage.medium import alone_in, reached
 from gateway.administration.requests.actors import stage_context
 from gateway.administration.site.settings import partner_of
+from gateway.assembly import stores
 from gateway.domain import waybill as form
 from gateway.domain.decision import Decision
 from gateway.domain.identity import to_text
@@ -217,7 +217,7 @@ def _record(
 
 
 def _signed(context: StageContext, waybill: Waybill) -> bytes:
-    engine = assembly.open_pgp(context.settings)
+    engine = stores.open_pgp(context.settings)
     try:
         return engine.sign(waybill.to_text().encode("ascii"), Signing(context).signer(waybill.recipient))
     finally:

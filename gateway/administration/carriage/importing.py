@@ -20,10 +20,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from gateway import assembly
 from gateway.administration.access import on_disk
 from gateway.administration.requests.actors import stage_context
 from gateway.administration.site.settings import partner_of
+from gateway.assembly import stores
 from gateway.domain import waybill as form
 from gateway.domain.decision import Decision
 from gateway.domain.waybill import Waybill, WaybillFile
@@ -135,7 +135,7 @@ def _waybill(settings: Settings, medium: int) -> Waybill:
         partner_of(settings, waybill.sender)
     except (ContentInvalid, NotFound) as error:
         raise WaybillRefused(f"{form.FILE}: {error.reason}") from error
-    engine = assembly.open_pgp(settings)
+    engine = stores.open_pgp(settings)
     try:
         engine.verify(signed, waybill.sender)
     except (EnvelopeRefused, PartnerKeyUnusable) as error:

@@ -13,7 +13,8 @@ from typing import Final
 from gateway.administration.connection.finding import Finding, Standing
 from gateway.administration.site.engine_checks import holds_keys
 from gateway.administration.site.link_check import try_link
-from gateway.assembly import open_pgp, server_spec
+from gateway.assembly.links import server_spec
+from gateway.assembly.stores import open_pgp
 from gateway.crypto.contract import Certificate, OpenPgp
 from gateway.crypto.gnupg.engine import CIPHER, HASH
 from gateway.errors import GatewayError

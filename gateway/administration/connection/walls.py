@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from gateway.administration.connection.finding import Finding, Standing
-from gateway.assembly import server_spec
+from gateway.assembly.links import server_spec
 from gateway.daemon.lock import holder
 from gateway.daemon.roles import roles_of
 from gateway.daemon.walls import may_talk

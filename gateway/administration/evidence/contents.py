@@ -18,7 +18,7 @@ from gateway.administration.evidence.container import Container, refuse_taken
 from gateway.administration.evidence.pages import Section
 from gateway.administration.evidence.story import Proof
 from gateway.administration.site.known_heads import statement_files
-from gateway.assembly import key_store, open_pgp, payloads_of
+from gateway.assembly.stores import key_store, open_pgp, payloads_of
 from gateway.crypto.contract import KeyStore, OpenPgp
 from gateway.domain.identity import to_text
 from gateway.domain.receipt import MAX_BYTES

@@ -17,12 +17,12 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from gateway import assembly
 from gateway.administration.access import reading
 from gateway.administration.nodes import sharing
 from gateway.administration.nodes.packaging import MANIFEST, PackageManifest, is_allowed
 from gateway.administration.site.creation import moved_into_place
 from gateway.administration.site.settings import load, share_out
+from gateway.assembly import stores
 from gateway.domain.ownership import living
 from gateway.errors import NodePackageRefused, NodesNotSharing, NodeTaken
 from gateway.flows.routes import flows_of
@@ -79,7 +79,7 @@ def decrypted(path: Path, passphrase: str | None) -> bytes:
         raise NodePackageRefused(
             f"{path.name} is encrypted: decrypt it with its key (`gpg -d`), or give the passphrase."
         )
-    return assembly.decrypt_with(passphrase, content)
+    return stores.decrypt_with(passphrase, content)
 
 
 def is_tar(content: bytes) -> bool:

@@ -19,9 +19,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway import assembly
 from gateway.administration.evidence.container import refuse_taken
 from gateway.administration.nodes.sharing import place_of, require_mark
+from gateway.assembly import stores
 from gateway.domain.identity import to_text
 from gateway.domain.manifest import Moment, SiteCode
 from gateway.errors import NodesNotSharing
@@ -73,9 +73,9 @@ def package(settings: Settings, out: Path, now: float, entropy: bytes, certifica
     passphrase = None if certificate is not None else _passphrase(entropy)
     if certificate is not None:
         with tempfile.TemporaryDirectory() as keyrings:
-            sealed = assembly.key_store(Path(keyrings)).encrypt_to(certificate, plain, now)
+            sealed = stores.key_store(Path(keyrings)).encrypt_to(certificate, plain, now)
     else:
-        sealed = assembly.encrypt_with(_passphrase(entropy), plain)
+        sealed = stores.encrypt_with(_passphrase(entropy), plain)
     write_file(out, sealed)
     return Packaged(
         str(out), settings.site.code, len(paths), len(sealed), hashlib.sha256(sealed).hexdigest(), passphrase

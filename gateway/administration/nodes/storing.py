@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.administration.site.settings import share_out
-from gateway.assembly import shared_payloads
+from gateway.assembly.stores import shared_payloads
 from gateway.daemon.lock import held
 from gateway.errors import ConfigurationInvalid, EngineMissing, UsageWrong
 from gateway.settings.directories import PRIVATE, make

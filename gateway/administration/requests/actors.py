@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 
-from gateway import assembly
 from gateway.administration.access import ROLE, permitted
 from gateway.administration.requests.asking import reason_text
+from gateway.assembly import roles
 from gateway.daemon.roles import wake_all
 from gateway.domain.decision import Decision
 from gateway.errors import GatewayError
@@ -30,7 +30,7 @@ from gateway.stages.refusals import record_refused
 def stage_context(settings: Settings, log: Logger) -> Iterator[StageContext]:
     """The site's surroundings for one request; every commit wakes the roles of this machine, and of nodes whose lanes it is about."""
     with permitted():
-        context = assembly.stage_context(settings, ROLE, log, lambda: False)
+        context = roles.stage_context(settings, ROLE, log, lambda: False)
     ring = partial(wake_all, settings.home.run)
     context.ledger.dispatch = dispatch_of(settings.ledger_place, settings.node.name, ring, announcer(log))
     try:
@@ -70,7 +70,7 @@ def attempt(settings: Settings, log: Logger, act: str, about: str, decision: Dec
 def refused(settings: Settings, log: Logger, act: str, about: str, decision: Decision, code: str) -> None:
     """Record that a decision was refused; nothing where this user may not write to the ledger, or nobody can now."""
     with suppress(GatewayError), permitted():
-        context = assembly.stage_context(settings, ROLE, log, lambda: False)
+        context = roles.stage_context(settings, ROLE, log, lambda: False)
         with closing(context.ledger), context.ledger.write() as transaction:
             record_refused(transaction, settings, act, about, decision, code)
 

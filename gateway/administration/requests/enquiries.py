@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway import assembly
 from gateway.administration.requests.actors import stage_context
 from gateway.administration.site.machine import roles_that_do_not_run
+from gateway.assembly import reading
 from gateway.domain.decision import Decision
 from gateway.domain.enquiries import Enquiry
 from gateway.domain.enquiry import ENQUIRY, REPLY
@@ -50,6 +50,6 @@ def close(settings: Settings, log: Logger, reference: str, partner: str | None, 
 def _submit(settings: Settings, log: Logger, flow: str, act: Callable[[StageContext, Sandbox], Submitted]) -> Sent:
     """The act with a reader of the flow's documents."""
     with stage_context(settings, log) as context:
-        with Sandbox({flow: assembly.plans(settings)[flow]}, 1) as readers:
+        with Sandbox({flow: reading.plans(settings)[flow]}, 1) as readers:
             done = act(context, readers)
         return Sent(done, tuple(roles_that_do_not_run(settings)))

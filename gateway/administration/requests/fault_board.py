@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 
-from gateway import assembly
 from gateway.administration.requests.actors import stage_context
+from gateway.assembly import reading
 from gateway.domain.decision import Decision
 from gateway.domain.known_faults import FLOW, Board
 from gateway.logs import Logger
@@ -85,5 +85,5 @@ def _change(
 
 
 def _publish(context: StageContext, decision: Decision) -> Published:
-    with Sandbox({FLOW: assembly.plans(context.settings)[FLOW]}, 1) as readers:
+    with Sandbox({FLOW: reading.plans(context.settings)[FLOW]}, 1) as readers:
         return fault_board.publish(context, readers, decision)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gateway import assembly
 from gateway.administration.requests.actors import stage_context
 from gateway.administration.site.machine import roles_that_do_not_run
+from gateway.assembly import reading
 from gateway.domain.decision import Decision
 from gateway.domain.redirect import FLOW, MAX_EXPLANATION, Why
 from gateway.errors import UsageWrong
@@ -41,6 +41,6 @@ def order(to: str, reason: str, opened: str, note: str | None, given: Path | Non
 def redirect(settings: Settings, log: Logger, identity: str, order: Order, *, dry_run: bool) -> Redirected:
     """Pass the transfer on whose id starts so."""
     with stage_context(settings, log) as context:
-        with Sandbox({FLOW: assembly.plans(settings)[FLOW]}, 1) as readers:
+        with Sandbox({FLOW: reading.plans(settings)[FLOW]}, 1) as readers:
             passed = redirecting.redirect(context, identity, order, readers, dry_run=dry_run)
         return Redirected(passed, tuple(roles_that_do_not_run(settings)))

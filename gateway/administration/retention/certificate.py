@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.administration.retention.compaction import Compacted
-from gateway.assembly import open_pgp
+from gateway.assembly.stores import open_pgp
 from gateway.domain.disposal import file_name
 from gateway.domain.identity import to_text
 from gateway.ledger.commitment import NOUN

@@ -20,7 +20,7 @@ from gateway.administration.access import opened, permitted, reading
 from gateway.administration.site.audit_record import AuditRecord, keep, kept
 from gateway.administration.site.kept_listing import KeptListing
 from gateway.administration.site.known_heads import own_statements, read_heads
-from gateway.assembly import payloads_of
+from gateway.assembly.stores import payloads_of
 from gateway.daemon.lock import holder
 from gateway.domain.identity import to_text
 from gateway.errors import NotFound, UsageWrong

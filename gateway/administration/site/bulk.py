@@ -26,7 +26,7 @@ from gateway.administration.site import introduction, key_events
 from gateway.administration.site.introduction import PartnerOptions
 from gateway.administration.site.partners import Proposal, difference, open_card, propose
 from gateway.administration.site.settings import readable_partner, require_unchanged, share_out
-from gateway.assembly import key_store
+from gateway.assembly.stores import key_store
 from gateway.domain.card import MAX_BYTES
 from gateway.domain.decision import Decision
 from gateway.errors import CardRefused, ConfigurationInvalid, GatewayError, UsageWrong

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from gateway.assembly import key_store
+from gateway.assembly.stores import key_store
 from gateway.crypto.contract import KeyStore
 from gateway.domain.card import Before, Card, CardAddress, CardEndpoint, OldOpenPgp, OldSsh
 from gateway.domain.identity import to_text

@@ -22,7 +22,7 @@ from typing import Final
 
 from gateway.administration.site.key_rotation import user_id
 from gateway.administration.site.settings import share_out
-from gateway.assembly import create_ledger, key_store
+from gateway.assembly.stores import create_ledger, key_store
 from gateway.errors import DiskFailed, DiskFull, NotPermitted, UsageWrong
 from gateway.settings.directories import make, site_directories
 from gateway.settings.home import Home

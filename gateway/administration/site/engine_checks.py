@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Final
 import gateway
 from gateway.administration.site.link_check import lane_alarm, try_mail, try_servers
 from gateway.administration.site.machine_checks import Check, CheckOutcome
-from gateway.assembly import open_pgp, plans, scanner
+from gateway.assembly.reading import plans, scanner
+from gateway.assembly.stores import open_pgp
 from gateway.crypto.contract import Certificate, OpenPgp
 from gateway.daemon.walls import may_talk
 from gateway.errors import GatewayError, OwnKeyUnusable, PartnerKeyUnusable

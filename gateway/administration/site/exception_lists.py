@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gateway.administration.access import permitted, reading
 from gateway.administration.views.records import ExceptionCount
-from gateway.assembly import payloads_of
+from gateway.assembly.stores import payloads_of
 from gateway.errors import NotFound
 from gateway.ledger.queries.facts import exceptions_in
 from gateway.ledger.queries.identities import find_transfer

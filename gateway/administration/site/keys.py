@@ -17,7 +17,7 @@ from gateway.administration.site.key_rotation import Changed
 from gateway.administration.site.key_table import KeyRow, Use
 from gateway.administration.site.reload import TakeOver, take_over_where_running
 from gateway.administration.site.settings import load
-from gateway.assembly import key_store, open_pgp
+from gateway.assembly.stores import key_store, open_pgp
 from gateway.domain.decision import Decision
 from gateway.errors import KeyStillNeeded, NotFound
 from gateway.ledger.queries.keys import OWN, confirmed_since, unconfirmed

@@ -26,7 +26,7 @@ def try_link(settings: Settings, partner: Partner) -> LinkReport:
 
     The trial leaves nothing there.
     """
-    from gateway.assembly import sftp_transports
+    from gateway.assembly.links import sftp_transports
 
     return _check(next(iter(sftp_transports(settings, partner).values())), partner)
 
@@ -50,7 +50,7 @@ class ServerTrial:
 
 def try_servers(settings: Settings, partner: Partner) -> Iterator[ServerTrial]:
     """What a trial of each of the partner's servers shows, in the order in which they are used."""
-    from gateway.assembly import sftp_transports
+    from gateway.assembly.links import sftp_transports
 
     for address, server in sftp_transports(settings, partner).items():
         try:
@@ -67,7 +67,7 @@ def _check(server: SftpTransport, partner: Partner) -> LinkReport:
 
 def try_mail(settings: Settings, partner: Partner) -> MailTrial:
     """What a trial of both mail servers shows, with the partner's mail in the mailbox; nothing is sent, and nothing changes."""
-    from gateway.assembly import mail_transport
+    from gateway.assembly.links import mail_transport
 
     return mail_transport(settings, partner).trial()
 

@@ -15,7 +15,7 @@ from gateway.administration.site.introduction import Chosen, PartnerOptions
 from gateway.administration.site.key_succession import CardSigner, Overlaps
 from gateway.administration.site.reload import TakeOver, take_over_where_running
 from gateway.administration.site.settings import load, partner_of, require_unchanged, share_out
-from gateway.assembly import key_store
+from gateway.assembly.stores import key_store
 from gateway.domain.calendar import day_of
 from gateway.domain.card import Card, parse, signed_text
 from gateway.domain.decision import Decision

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from gateway.administration.site import authorities, key_events
 from gateway.administration.site.introduction import normal_fingerprint
 from gateway.administration.site.settings import load, require_unchanged, share_out
-from gateway.assembly import key_store
+from gateway.assembly.stores import key_store
 from gateway.crypto.contract import Certificate
 from gateway.domain.decision import Decision
 from gateway.errors import CardRefused, ConfigurationInvalid, UsageWrong

@@ -14,7 +14,7 @@ from typing import Any
 
 from gateway.administration.access import permitted
 from gateway.administration.requests.actors import stage_context
-from gateway.assembly import open_pgp
+from gateway.assembly.stores import open_pgp
 from gateway.domain.statement import evidence_name, read
 from gateway.errors import NotFound
 from gateway.ledger.queries import statements

@@ -399,7 +399,7 @@ def test_whoever_may_not_open_the_ledger_gets_the_same_answer_and_leaves_no_even
         raise PermissionError(13, "Permission denied", "ledger")
 
     with monkeypatch.context() as patch:
-        patch.setattr("gateway.assembly.stage_context", closed)
+        patch.setattr("gateway.assembly.roles.stage_context", closed)
         assert run(pair.dwp, "submit", "claim", LA, "/dev/null").status == 77
         assert run(pair.dwp, "partner", "add", "/dev/null").status == 65, "the first error counts"
     assert chain(pair.dwp) == []

@@ -15,9 +15,9 @@ import orjson
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from gateway import assembly
 from gateway.administration.credentials import tokens
 from gateway.administration.views.conversation import ConversationMember, ConversationView
+from gateway.assembly import reading
 from gateway.console.programs.openapi import document
 from gateway.console.programs.operations import OPERATIONS, PREFIX
 from gateway.console.programs.rate import Buckets, Places
@@ -248,7 +248,7 @@ def test_headers_that_do_not_fit_are_problems(la: Program) -> None:
 
 def payloads(bench: Bench) -> Payloads:
     settings = replace(bench.settings, validation=Validation(test_numbers=True))
-    return Payloads(replace(bench.context, settings=settings), assembly.plans(settings))
+    return Payloads(replace(bench.context, settings=settings), reading.plans(settings))
 
 
 def test_a_file_is_submitted_once_and_goes_the_way_of_a_dropped_one(pair: Pair) -> None:

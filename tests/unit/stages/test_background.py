@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from gateway import assembly
+from gateway.assembly import roles
 from gateway.crypto.contract import Opened, Sealed
 from gateway.errors import GatewayError, LedgerCorrupt, SignatureBad
 from gateway.ledger.tables import CONSIGNMENTS
@@ -85,7 +85,7 @@ def _packed(pair: Pair, *contents: tuple[str, bytes]) -> None:
 def test_claim_is_sealed_while_an_extract_is_being_sealed(pair: Pair) -> None:
     slow, woken = SlowPgp("DWP"), threading.Event()
     beside = Background[Any](slow, woken.set)
-    seal = Seal(pair.dwp.context, PretendedPgp("DWP"), partial(assembly._archive, pair.dwp.context), beside)
+    seal = Seal(pair.dwp.context, PretendedPgp("DWP"), partial(roles._archive, pair.dwp.context), beside)
     try:
         _packed(pair, ("extract", b"extract" + bytes(LARGE_PLAIN)))
         step = seal.step()
@@ -126,9 +126,7 @@ def test_claim_is_opened_while_a_large_one_is_being_opened_whatever_becomes_of_t
     slow, woken = SlowPgp("E09000030"), threading.Event()
     slow.error = error
     context = pair.la.context
-    opening = Open(
-        context, PretendedPgp("E09000030"), partial(assembly._unpack, 10**9), Background[Any](slow, woken.set)
-    )
+    opening = Open(context, PretendedPgp("E09000030"), partial(roles._unpack, 10**9), Background[Any](slow, woken.set))
     try:
         assert opening.step().done == 1
         assert slow.begun.wait(60)
@@ -150,9 +148,7 @@ def test_error_that_stops_the_gateway_comes_out_of_the_work_beside(pair: Pair) -
     slow.error = LedgerCorrupt("a test")
     slow.leave.set()
     context = pair.la.context
-    opening = Open(
-        context, PretendedPgp("E09000030"), partial(assembly._unpack, 10**9), Background[Any](slow, woken.set)
-    )
+    opening = Open(context, PretendedPgp("E09000030"), partial(roles._unpack, 10**9), Background[Any](slow, woken.set))
     try:
         opening.step()
         assert woken.wait(60)
@@ -167,7 +163,7 @@ def test_what_was_sealed_beside_for_a_lane_that_was_lost_is_not_recorded(pair: P
     context = replace(pair.dwp.context, lanes=lanes)  # type: ignore[arg-type]
     slow, woken = SlowPgp("DWP"), threading.Event()
     slow.leave.set()
-    seal = Seal(context, PretendedPgp("DWP"), partial(assembly._archive, context), Background[Any](slow, woken.set))
+    seal = Seal(context, PretendedPgp("DWP"), partial(roles._archive, context), Background[Any](slow, woken.set))
     try:
         _packed(pair, ("extract", b"extract" + bytes(LARGE_PLAIN)))
         seal.step()

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import pytest
 
-from gateway import assembly
+from gateway.assembly import roles
 from gateway.errors import DiskFailed, LaneLost
 from gateway.ledger.queries import overview
 from gateway.ledger.store import Ledger, Transaction
@@ -97,7 +97,7 @@ class Node:
             ledger=cast("Ledger", self.ledger),
             payloads=SiteStore(self.home.state, store.root, bench.code),
         )
-        self.open = Open(self.context, PretendedPgp(bench.code), partial(assembly._unpack, 10**9))
+        self.open = Open(self.context, PretendedPgp(bench.code), partial(roles._unpack, 10**9))
         self.deliver = Deliver(self.context, PRETENDED)
         self.acknowledge = Acknowledge(self.context, PretendedPgp(bench.code))
         self._bench = bench

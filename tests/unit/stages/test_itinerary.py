@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import assembly
+from gateway.assembly import roles
 from gateway.spool.stability import Stability
 from gateway.stages.context import Stage
 from gateway.stages.itinerary import ITINERARY, WAKES, Role, stages_of
@@ -21,9 +21,9 @@ def built(tmp_path: Path) -> Iterator[dict[Role, list[str]]]:
     with two_ledgers(tmp_path) as pair, ExitStack() as stack:
         context = pair.dwp.context
         stages: dict[Role, list[Stage]] = {
-            Role.INSPECT: [*assembly.inspect_stages(context, PRETENDED, Stability(_clock), Stability(_clock))],
-            Role.VAULT: [*assembly.vault_stages(context, _nobody)],
-            Role.LINK: [*assembly.link_stages(context, _nobody)],
+            Role.INSPECT: [*roles.inspect_stages(context, PRETENDED, Stability(_clock), Stability(_clock))],
+            Role.VAULT: [*roles.vault_stages(context, _nobody)],
+            Role.LINK: [*roles.link_stages(context, _nobody)],
         }
         for stage in (stage for each in stages.values() for stage in each):
             stack.callback(stage.close)

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from gateway import assembly
+from gateway.assembly import roles
 from gateway.crypto.contract import Sealed
 from gateway.domain.decision import Decision
 from gateway.domain.requests import Act
@@ -104,7 +104,7 @@ def test_a_consignment_expires_while_it_is_sealed(pair: Pair) -> None:
         bench.now += 10**7
         OverdueReceipts(bench.context).step()
 
-    archive = partial(assembly._archive, bench.context)
+    archive = partial(roles._archive, bench.context)
     Seal(bench.context, BusyPgp("DWP", expire), archive).step()
     assert states(bench, Direction.OUT) == {"a.xml": State.EXPIRED}
     assert list((bench.home.sealed_out / bench.other).iterdir()) == []

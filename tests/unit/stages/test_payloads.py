@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from gateway import assembly
+from gateway.assembly import reading
 from gateway.domain.people import PersonRole
 from gateway.domain.requests import Act, RequestState
 from gateway.domain.shown import FINDINGS, KEPT_SECONDS, META, Kind, read_findings, read_form, read_shown, read_words
@@ -63,7 +63,7 @@ def dwp(pair: Pair) -> Bench:
 
 def stage(bench: Bench) -> Payloads:
     settings = replace(bench.settings, validation=Validation(test_numbers=True))
-    return Payloads(replace(bench.context, settings=settings), assembly.plans(settings))
+    return Payloads(replace(bench.context, settings=settings), reading.plans(settings))
 
 
 def upload(bench: Bench, content: bytes = CONTENT, *, flow: str = "claim", name: str = NAME, **other: str) -> str:
@@ -332,7 +332,7 @@ def test_a_step_does_not_wait_for_what_is_being_rendered(dwp: Bench, monkeypatch
     go_on = slow(dwp, monkeypatch)
     asked, woken = ask(dwp, Act.OPEN, sent), Event()
     settings = replace(dwp.settings, validation=Validation(test_numbers=True))
-    with closing(Payloads(replace(dwp.context, settings=settings), assembly.plans(settings), woken.set)) as at_work:
+    with closing(Payloads(replace(dwp.context, settings=settings), reading.plans(settings), woken.set)) as at_work:
         step = at_work.step()
         assert step.done == 0
         assert step.due is not None, "the lease is to be renewed"

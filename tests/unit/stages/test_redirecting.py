@@ -14,8 +14,8 @@ from typing import Any, cast
 
 import pytest
 
-from gateway import assembly
 from gateway.administration.looking.opening import TRANSFER, Wanted, open_payload
+from gateway.assembly import reading
 from gateway.daemon.recovery import tidy
 from gateway.domain.decision import Decision
 from gateway.domain.people import PersonRole
@@ -407,7 +407,7 @@ def asked(pair: Pair, subject: str, argument: str | None, user: str = "j.smith")
             transaction, context.new_id(), Act.REDIRECT, subject, user, text, argument=argument
         )  # fmt: skip
     settings = replace(context.settings, validation=Validation(test_numbers=True))
-    with closing(Payloads(replace(context, settings=settings), assembly.plans(settings))) as at_work:
+    with closing(Payloads(replace(context, settings=settings), reading.plans(settings))) as at_work:
         until = time.monotonic() + 30
         while time.monotonic() < until:
             at_work.step()

@@ -36,7 +36,7 @@ LOG = configure("DWP", "command", stream=Path(os.devnull).open("wb"), format="js
 
 @pytest.fixture(autouse=True)
 def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.assembly.open_pgp", lambda settings: PretendedPgp(settings.site.code))
+    monkeypatch.setattr("gateway.assembly.stores.open_pgp", lambda settings: PretendedPgp(settings.site.code))
 
 
 @contextmanager
