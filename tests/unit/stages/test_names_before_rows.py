@@ -7,6 +7,8 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import shutil
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,12 +31,16 @@ from gateway.spool.set_aside import SetAside
 from gateway.spool.stability import Stability
 from gateway.stages.admission import record_admitted, submitted_copies
 from gateway.stages.composition import Composed, submit
+from gateway.stages.context import Stage
 from gateway.stages.inbound.collect import Collect
+from gateway.stages.inbound.open import Open
 from gateway.stages.itinerary import Role
 from gateway.stages.outbound.admit import Admit
 from gateway.stages.request_answers import decide
 from gateway.storage.durable import DISK
 from gateway.storage.named_first import nobody_naming
+from tests.conftest import Tally
+from tests.crash.points import Points
 from tests.fakes.file_work import FileWorkError
 from tests.fakes.two_ledgers import PRETENDED, Bench, Pair, two_ledgers
 
@@ -372,3 +378,79 @@ def test_person_who_asks_what_a_sealed_file_begins_as_is_answered_without_readin
     with bench.ledger.read() as connection:
         (row,) = quarantined(connection)
     assert decide(bench.context, Act.EXAMINE_SEALED, row.id, WHY).state.startswith("It begins as text.")
+
+
+# -- kill -9
+
+
+def killed(bench: Bench, act: Callable[[], object], at: int | None) -> int:
+    """Do it in a child that is killed there; how many sides of operations it met, 0 where it was killed."""
+    bench.ledger.close()  # it opens again by itself, in either process
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        points = Points(at)
+        points.install()
+        act()
+        os.write(write, str(2 * len(points.met)).encode())
+        os._exit(0)
+    os.close(write)
+    met = os.read(read, 20)
+    os.close(read)
+    status = os.waitpid(child, 0)[1]
+    assert met or os.WTERMSIG(status) == signal.SIGKILL
+    return int(met or 0)
+
+
+def swept(root: Path, drawn: Callable[[int], list[int]]) -> int:
+    """Kill what collects, opens and locks away at these sides of its operations; how many kills there were."""
+    kills, points = 0, list[int | None]([None])
+    while points:
+        at = points.pop(0)
+        with two_ledgers(root / str(at)) as pair:
+            bench = pair.la
+            pair.dwp.submit("a.xml", b"claim")
+            pair.work_alone(pair.dwp)
+            landing = bench.home.landing_in("DWP")
+            (landing / "rubbish.txt").write_bytes(b"rubbish")
+            (landing / f"{bench.context.new_id()}.pgp").write_bytes(b"no message")
+            stages = [each for each in pair.stages_of(bench) if isinstance(each, Collect | Open)]
+
+            def act(stages: list[Stage] = stages) -> None:
+                while sum(stage.step().done for stage in stages):
+                    pass
+
+            met = killed(bench, act, at)
+            if at is None:
+                points += drawn(met)
+            elif met == 0:
+                kills += 1
+            for role in (Role.VAULT, Role.LINK, Role.INSPECT):
+                tidy(bench.home, bench.ledger, role)
+            assert unspoken(bench) == []
+            pair.work()
+            assert unspoken(bench) == []
+            assert [path.name for path in (bench.home.inbound / "claim" / "DWP").iterdir()] == ["a.xml"]
+            with bench.ledger.read() as connection:
+                locked = quarantined(connection)
+            # Killed between the commit and the end of its first name, it is locked away once more.
+            content = {(bench.home.quarantine / f"{each.id}.sealed").read_bytes() for each in locked}
+            assert content == {b"no message", b"rubbish"}
+            assert len(locked) <= len(content) + 1
+            assert [path for path in bench.home.sealed_in.rglob("*") if path.is_file()] == []
+        shutil.rmtree(root / str(at))
+    return kills
+
+
+def test_role_that_is_killed_while_it_gives_names_leaves_none(tmp_path: Path, tally: Tally) -> None:
+    kills = swept(tmp_path, lambda total: random.Random(total).sample(range(total), 5))
+    tally("crash points, names", tried=kills, lost=0)
+    assert kills > 0  # some operations come only once in a process's life
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(900)
+def test_role_that_is_killed_anywhere_while_it_gives_names_leaves_none(tmp_path: Path, tally: Tally) -> None:
+    kills = swept(tmp_path, lambda total: list(range(total)))
+    tally("crash points, names", tried=kills, lost=0)
+    assert kills > 20
