@@ -132,9 +132,17 @@ def _completion(share: Path) -> None:
 
 def _documentation(directory: Path) -> None:
     """README and docs/, beside one another as their links have it, and what they name."""
-    named = ("README.md", "SECURITY.md", "docs/**/*", "config/**/*", "spool/*.md", "tools/verify_evidence.py")
+    named = (
+        "README.md",
+        "SECURITY.md",
+        "docs/**/*",
+        "config/**/*",
+        "spool/*.md",
+        "systemd/nodes/*",
+        "tools/verify_evidence.py",
+    )
     for path in sorted({path for pattern in named for path in ROOT.glob(pattern)}):
-        if path.suffix in {".md", ".svg", ".json", ".toml", ".yml"} or path.parent.name == "tools":
+        if path.suffix in {".md", ".svg", ".json", ".toml", ".yml"} or path.parent.name in {"tools", "nodes"}:
             target = directory / path.relative_to(ROOT)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)

@@ -147,6 +147,11 @@ class Event(StrEnum):
     NODE_TAKEN_OVER = "node.taken-over", "info", "a node took lanes over that were free"
     NODE_LOST = "node.lost", "warning", "a node was not seen for its lease, and another took lanes of it over"
     NODE_PACKAGED = "node.packaged", "warning", "configuration and keys were written into a package for another node"
+    STORE_CLEARED = (
+        "store.cleared",
+        "info",
+        "files that no row of the ledger needs any more were removed from the store",
+    )
     NODE_FORGOTTEN = "node.forgotten", "info", "a person gave a node up that was gone, for good"
     NODE_CONSOLE_AWAITED = (
         "node.console-awaited",

@@ -57,6 +57,7 @@ def import_engines() -> None:
         proofs,
         statement_dispatch,
         statement_stamp,
+        stored_files,
     )
     from gateway.transport import endpoints, folder  # noqa: F401
     from gateway.transport.sftp import client  # noqa: F401
@@ -122,6 +123,7 @@ def inspect_stages(
     from gateway.spool.set_aside import SetAside
     from gateway.stages.inbound.answer import Answer
     from gateway.stages.inbound.deliver import Deliver
+    from gateway.stages.itinerary import Role
     from gateway.stages.outbound.admit import Admit
     from gateway.stages.outbound.conclude import Conclude
     from gateway.stages.outbound.validate import Validate
@@ -132,6 +134,7 @@ def inspect_stages(
     from gateway.stages.timers.payloads import Payloads
     from gateway.stages.timers.requests import INSPECT_ACTS, Requests
     from gateway.stages.timers.statement_dispatch import StatementDispatch
+    from gateway.stages.timers.stored_files import StoredFiles
 
     settings, viruses = context.settings, reading.scanner(context.settings)
     key = _triage_key(context)
@@ -159,6 +162,7 @@ def inspect_stages(
         OverdueAnswers(context),
         StatementDispatch(context, readers),
         LocalCopies(context),
+        StoredFiles(context, Role.INSPECT),
     ]
 
 
@@ -177,14 +181,17 @@ def vault_stages(context: StageContext, wake: Callable[[], None]) -> Sequence[St
     from gateway.stages.background import Background
     from gateway.stages.inbound.acknowledge import Acknowledge
     from gateway.stages.inbound.open import Open
+    from gateway.stages.itinerary import Role
     from gateway.stages.outbound.accept import Accept
     from gateway.stages.outbound.pack import Pack
     from gateway.stages.outbound.seal import Seal
     from gateway.stages.timers.daily_statement import DailyStatement
     from gateway.stages.timers.key_expiry import KeyExpiry
+    from gateway.stages.timers.local_copies import DiscardedCopies
     from gateway.stages.timers.overdue_receipts import OverdueReceipts
     from gateway.stages.timers.proofs import Proofs
     from gateway.stages.timers.requests import VAULT_ACTS, Requests
+    from gateway.stages.timers.stored_files import StoredFiles
 
     engine = stores.open_pgp(context.settings)
     unpack = partial(_unpack, context.settings.limits.receive_bytes)
@@ -193,12 +200,14 @@ def vault_stages(context: StageContext, wake: Callable[[], None]) -> Sequence[St
         KeyExpiry(context, engine),
         DailyStatement(context, engine),
         Requests(context, "vault-requests", VAULT_ACTS),
+        DiscardedCopies(context),
         Proofs(context, engine, partial(_prove, context.home), wake),
         Accept(context, engine),
         Open(context, engine, unpack, Background(stores.open_pgp(context.settings), wake)),
         Pack(context),
         Seal(context, engine, partial(_archive, context), Background(stores.open_pgp(context.settings), wake)),
         Acknowledge(context, engine),
+        StoredFiles(context, Role.VAULT),
     ]
 
 
@@ -228,10 +237,12 @@ def link_stages(
     """Talks to the network, and sees sealed bytes only. `uploads` is told by a watcher of the landing."""
     from gateway.stages.answering_endpoints import AnsweringNotes
     from gateway.stages.inbound.collect import Collect
+    from gateway.stages.itinerary import Role
     from gateway.stages.outbound.send import Send
     from gateway.stages.timers.link_trials import LinkTrials
     from gateway.stages.timers.login_records import LoginRecords
     from gateway.stages.timers.statement_stamp import StatementStamp
+    from gateway.stages.timers.stored_files import StoredFiles
 
     def noting(code: str) -> Callable[[str], None]:
         return lambda habit: context.log("lane.adapted", partner=code, reason=str(habit))
@@ -246,11 +257,12 @@ def link_stages(
         for code, partner in context.settings.partners.items()
     }
     return [
-        *(Collect(context, uploads), Send(context, transports, wake, answering.note), LoginRecords(context)),
-        *(
-            StatementStamp(context, links.stamp(context.settings), wake),
-            LinkTrials(context, links.trial(context.settings), wake),
-        ),
+        Collect(context, uploads),
+        Send(context, transports, wake, answering.note),
+        LoginRecords(context),
+        StatementStamp(context, links.stamp(context.settings), wake),
+        LinkTrials(context, links.trial(context.settings), wake),
+        StoredFiles(context, Role.LINK),
     ]
 
 

@@ -65,13 +65,14 @@ def demo(ctx: click.Context, directory: Path | None, node_count: int | None, *, 
     hears that it did. Then it shows what became of every file, why
     some came back, and what `gateway audit verify` says at each site. The exit status is 0 only if all of it came out
     as it should. With --dir each site's console stays there too, and the end prints a one-time link for each of its people: somebody of each
-    role, two supervisors and two administrators; and what to try, for which a held file, a file in quarantine and a management check are left.
+    role, two supervisors and two administrators; and what to try, for which a held file, a file in quarantine and a management check are left
+    (not with --nodes).
 
     \b
     Example:
       gateway demo
       gateway demo --dir /tmp/play      (the sites stay, running; the end says how to stop them)
-      gateway demo --nodes 3            (DWP on three machines, of which one is lost)
+      gateway demo --nodes 3            (DWP on three machines, of which one is lost; with --dir they stay)
     """
     if node_count is not None:
         from gateway.cli.demo_nodes import show_nodes  # noqa: PLC0415 - slow to import
@@ -108,7 +109,7 @@ def demo(ctx: click.Context, directory: Path | None, node_count: int | None, *, 
         if directory is not None:
             pids = [str(site.daemon.pid) for site in sites if site.daemon is not None]
             say(f"The sites are running in {root}. To look: gateway --home {root}/DWP status")
-            _show_people(consoles.people(sites))
+            show_people(consoles.people(sites))
             dwp = next(site for site in sites if site.code == demo_sites.DWP)
             left_open.leave(samplers(), dwp, demo_sites.AUTHORITIES[0], datetime.now(UTC).date(), timeout)
             say("\nWhat to try, the first four at DWP:")
@@ -118,7 +119,7 @@ def demo(ctx: click.Context, directory: Path | None, node_count: int | None, *, 
     ctx.exit(0 if done.ok else _FAILED)
 
 
-def _show_people(links: Sequence[ConsoleLink]) -> None:
+def show_people(links: Sequence[ConsoleLink]) -> None:
     """Who may sign in where. On stderr: a link is no result."""
     say(
         "Their consoles, and the people of each. A link works once, for a day: by it one sets a password and an authenticator app."

@@ -11,8 +11,9 @@ import click
 from gateway.cli import tables
 from gateway.cli.output import counted, say
 from gateway.cli.tables import Column
-from gateway.demo import nodes
+from gateway.demo import consoles, nodes
 from gateway.demo import sites as demo_sites
+from gateway.demo.sites import DWP
 from gateway.domain.ownership import SITE
 
 if TYPE_CHECKING:
@@ -26,11 +27,12 @@ def show_nodes(root: Path, count: int, timeout: float, watch: Watch, *, stays: b
     """Play it in that directory, and say whether all came out as it should. With `stays` everything goes on running."""
     with nodes.database(stays=stays) as server:
         say(f"making DWP with {count} nodes, and two authorities, in {root}")
-        demo = nodes.make(root, server, count)
+        demo = nodes.make(root, server, count, with_consoles=stays)
         keep = False
         try:
             demo.begin()
             done = nodes.perform(demo, timeout, watch, say)
+            console = demo.settle() if stays else ""
             keep = stays
         finally:
             if not keep:
@@ -40,7 +42,7 @@ def show_nodes(root: Path, count: int, timeout: float, watch: Watch, *, stays: b
         else:
             _show(done)
         if keep:
-            _say_running(root, demo)
+            _say_running(root, demo, console)
     return done.ok
 
 
@@ -65,8 +67,24 @@ def _show(done: NodesShown) -> None:
     )
 
 
-def _say_running(root: Path, demo: NodesDemo) -> None:
+def _say_running(root: Path, demo: NodesDemo, console: str) -> None:
+    from gateway.cli.demo import show_people  # noqa: PLC0415 - which imports this
+
+    say(f"The sites are running in {root}. The nodes of {DWP}:")
+    for name, site in demo.nodes.items():
+        serves = ", which serves the console" if name == console else ""
+        say(
+            f"  {name}{serves}, process {site.daemon.pid if site.daemon else '-'}: gateway --home {site.home.root} nodes"
+        )
+    show_people(consoles.people([demo.nodes[console], *demo.authorities]))
+    say("\nWhat to try:")
+    say("  - `gateway --home HOME status` at each node, and `nodes`: who works with whom, what moved")
+    say(
+        f"  - drop a file into spool/outbound at one node, and see the others' work in `gateway --home {root / DWP} tail`"
+    )
+    say(
+        "  - end a node by its process (kill), and look at another one's `nodes` after ten seconds; `run` starts it again"
+    )
     pids = [str(site.daemon.pid) for site in demo.sites if site.daemon is not None]
-    first = next(iter(demo.nodes.values())).home.root
-    say(f"The sites are running in {root}. To look: gateway --home {first} nodes")
-    say(f"To stop them: kill {' '.join(pids)}; then PostgreSQL, in {demo.server.root}: kill -QUIT {demo.server.pid}")
+    say(f"To stop them: kill {' '.join(pids)}; then PostgreSQL: kill -QUIT {demo.server.pid}")
+    say(f"Then remove {root} and {demo.server.root}.")

@@ -71,7 +71,8 @@ def forget(ctx: click.Context, name: str, reason: str, *, dry_run: bool, as_json
     """Take the node NAME off the list: its machine is gone for good. Refused while it is there.
 
     Others have its partners already. What only that machine had is not at the site any more: files that were dropped there and not taken in,
-    what was asked at its console, and the console's passwords and tokens, where the console was there.
+    what was asked at its console, and the console's passwords and tokens, where the console was there. What it was about to deliver another node
+    delivers, and its hidden copies of that beside people's files are removed.
 
     \b
     Example:
@@ -134,9 +135,20 @@ def _tell(found: NodesView) -> None:
     if found.moved:
         click.echo()
         tables.show(_MOVES, ((tables.brief(each.at), each.node, _said(each)) for each in found.moved[:_SHOWN]))
+    for name in found.gone:
+        output.say(
+            f"{name} is gone: files that partners left in its landing, or that were dropped in its spool/outbound, wait there until it is back"
+            " (docs/operators/nodes.md)."
+        )
     if found.without:
         late = " for longer than it should take" if found.late else ""
         output.say(f"Nobody works now on: {', '.join(found.without)}{late}")
+    for node in found.nodes:
+        if node.unheard:
+            number = output.counted(node.wake_ups, "wake-up")
+            output.say(
+                f"{node.name} has not heard {number} of other nodes, the oldest for {node.wake_up_seconds:.0f} s: look at its log for `wake-ups`"
+            )
     if len(found.versions) > 1:
         output.say(f"Versions differ: {', '.join(found.versions)}")
 
@@ -164,6 +176,7 @@ def _tell_forgotten(done: Forgotten, *, dry_run: bool) -> None:
     output.say(
         "Files that were dropped there and not taken in are on that machine alone: whoever dropped them drops them again."
     )
+    output.say("So is what partners left in its landing: they have no receipt for it, and send it again.")
     if done.console:
         output.say("It served the console: `gateway nodes take-console` at the node that is to serve it.")
 

@@ -168,6 +168,6 @@ def heartbeat(settings: Settings, payloads: Payloads, log: Logger, changed: Call
         say=announcer(log),
         likeness=likeness(settings),
         changed=changed,
-        there=lambda: node_there.note(home.run, time.monotonic()),
+        there=lambda: node_there.note(home.node_seen, time.monotonic()),
         reach=reach,
     )

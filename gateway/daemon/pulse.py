@@ -8,6 +8,7 @@ but for `starts`, which the file keeps from one process to the next. Raises Disk
 from __future__ import annotations
 
 import os
+import threading
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
@@ -63,18 +64,21 @@ class PutOff:
 
 @dataclass(frozen=True)
 class PulseRead:
-    """What a role's pulse says: how often the role was started, its steps that moved something, its failures, by stage, and the stages
-    whose every step is put off.
+    """What a role's pulse says: how often the role was started, its steps that moved something, its failures, by stage, the stages
+    whose every step is put off, and what else stages count, by stage and word.
     """
 
     starts: int
     steps: Mapping[str, Distribution]
     failures: Mapping[str, int]
     deferred: Mapping[str, PutOff] = field(default_factory=dict)
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 class Pulse:
-    """A role's own pulse. `alive` is called at each beat: it tells systemd. `monotonic` gives seconds that never go back."""
+    """A role's own pulse. `alive` is called at each beat: it tells systemd. `monotonic` gives seconds that never go back. Threads may use it side by
+    side.
+    """
 
     def __init__(
         self,
@@ -88,6 +92,8 @@ class Pulse:
         self._steps: dict[str, Distribution] = {}
         self._failures: dict[str, int] = {}
         self._deferred: dict[str, tuple[float, str]] = {}
+        self._counts: dict[str, dict[str, int]] = {}
+        self._lock = threading.RLock()
         self._last = monotonic() - _EVERY
         before = read_pulse(run, role)
         self._starts = 1 if before is None else before.starts + 1
@@ -108,31 +114,52 @@ class Pulse:
         if (now := self._monotonic()) - self._last < _EVERY:
             return
         self._last = now
-        content = {
-            "starts": self._starts,
-            "steps": {stage: [each.total, *each.counts] for stage, each in self._steps.items()},
-            "failures": self._failures,
-            "deferred": {stage: [now - since, code] for stage, (since, code) in self._deferred.items()},
-        }
+        with self._lock:
+            content = orjson.dumps(
+                {
+                    "starts": self._starts,
+                    "steps": {stage: [each.total, *each.counts] for stage, each in self._steps.items()},
+                    "failures": self._failures,
+                    "deferred": {stage: [now - since, code] for stage, (since, code) in self._deferred.items()},
+                    "counts": self._counts,
+                }
+            )
         with suppress(OSError):
-            os.pwrite(self._descriptor, orjson.dumps(content).ljust(_BYTES), 0)
+            os.pwrite(self._descriptor, content.ljust(_BYTES), 0)
         with suppress(OSError):
             os.utime(self._descriptor)
         self._alive()
 
     def made_step(self, stage: str, done: int, seconds: float) -> None:
         """A stage made a step; one that moved nothing costs next to nothing, and is not counted."""
-        self._deferred.pop(stage, None)
-        if done:
-            self._steps.setdefault(stage, Distribution(STEP_BOUNDS)).observe(seconds)
+        with self._lock:
+            self._deferred.pop(stage, None)
+            if done:
+                self._steps.setdefault(stage, Distribution(STEP_BOUNDS)).observe(seconds)
         self.beat()
 
     def failed_step(self, stage: str, code: str) -> None:
         """A fault of the machine, of that code, ended a stage's step."""
-        self._failures[stage] = self._failures.get(stage, 0) + 1
-        since, _ = self._deferred.get(stage, (self._monotonic(), code))
-        self._deferred[stage] = since, code
+        self.put_off(stage, code)
         self.beat()
+
+    def put_off(self, stage: str, code: str) -> None:
+        """As `failed_step`, for what is no step of the role's own loop: it shows with the next beat, and is none itself."""
+        with self._lock:
+            self._failures[stage] = self._failures.get(stage, 0) + 1
+            since, _ = self._deferred.get(stage, (self._monotonic(), code))
+            self._deferred[stage] = since, code
+
+    def goes_on(self, stage: str) -> None:
+        """What was put off is over."""
+        with self._lock:
+            self._deferred.pop(stage, None)
+
+    def count(self, stage: str, what: str, number: int) -> None:
+        """A stage counts something."""
+        with self._lock:
+            counts = self._counts.setdefault(stage, {})
+            counts[what] = counts.get(what, 0) + number
 
 
 class StillPulse:
@@ -182,7 +209,11 @@ def read_pulse(run: Path, role: str) -> PulseRead | None:
             stage: PutOff(float(seconds), str(code))
             for stage, (seconds, code) in content.get("deferred", {}).items()  # an earlier version said nothing of it
         }
-        return PulseRead(int(content["starts"]), steps, dict(content["failures"]), deferred)
+        counts = {
+            stage: {what: int(number) for what, number in each.items()}
+            for stage, each in content.get("counts", {}).items()  # nor of this
+        }
+        return PulseRead(int(content["starts"]), steps, dict(content["failures"]), deferred, counts)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 

@@ -25,7 +25,7 @@ from gateway.daemon.stage_loop import StageLoop
 from gateway.daemon.stopped_partners import say_stopped
 from gateway.daemon.wake_ups import WakeUp
 from gateway.daemon.walls import confine, require_account
-from gateway.errors import Defer, DiskFailed, LedgerAway, LedgerBusy, ReadersFailed, StoreUnreachable
+from gateway.errors import Defer, DiskFailed, LedgerAway, LedgerBusy, ReadersFailed
 from gateway.ledger.dispatch import dispatch_of
 from gateway.ledger.suspensions import SuspensionWatch
 from gateway.logs import Logger, announcer, library_lines
@@ -35,7 +35,6 @@ from gateway.spool.shut_out import note_suspended
 from gateway.spool.stability import Stability
 from gateway.spool.watching import Hint, OnHint, Watcher
 from gateway.stages.context import Stage, StageContext
-from gateway.stages.ended_files import areas_of, forget_ended
 from gateway.stages.itinerary import Role
 from gateway.stages.landing import UNFINISHED, LandingUploads
 from gateway.storage.writers import may_ask_of_any_file
@@ -67,12 +66,16 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
             say_stopped(log, settings)
             patiently(context.ledger.check_pages)
         patiently(lambda: tidy(home, context.ledger, role))
-        with suppress(StoreUnreachable):  # the next start does it, and no disposal is certified before
-            patiently(lambda: forget_ended(context, areas_of(home, role)))
         if context.lanes is not None:
             ring, here = partial(wake_all, home.run), context.lanes.working
             context.ledger.dispatch = dispatch_of(
-                settings.ledger_place, settings.node.name, ring, announcer(log), here=here, rings_here=False
+                settings.ledger_place,
+                settings.node.name,
+                ring,
+                announcer(log),
+                here=here,
+                rings_here=False,
+                pulse=life.pulse,
             )
             if role is Role.VAULT:
                 stack.enter_context(context.ledger.dispatch.listening())

@@ -97,7 +97,7 @@ class Server:
         node, now = self._settings.node, time.monotonic()
         if not node.name or now - self._began < node.lease_seconds:
             return False
-        return now - last(self._settings.home.run, now) > node.lease_seconds * _REST
+        return now - last(self._settings.home.node_seen, now) > node.lease_seconds * _REST
 
     def _start_anew(self) -> None:
         """End sshd with every session, and start it; where that fails it is tried again a little later."""

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.administration.access import reading
-from gateway.demo import postgresql
+from gateway.demo import consoles, postgresql
 from gateway.demo.performance import Audit, audited
 from gateway.demo.play import Result, Watch, play
 from gateway.demo.script import Act, Ending, acts
@@ -145,6 +145,20 @@ class NodesDemo:
     def bring_back(self, name: str) -> None:
         (self.nodes[name],) = start([self.nodes[name]])
 
+    def settle(self) -> str:
+        """Wait until every node is there and one serves the console; its name."""
+        deadline = time.monotonic() + _MOVED_SECONDS
+        while True:
+            check_alive(self.sites)
+            with reading(load(next(iter(self.nodes.values())).home)) as connection:
+                site = nodes.read(connection)
+            console = site.console()
+            if console is not None and {*self.nodes} == {*living(site.standing(), site.now)}:
+                return console.name
+            if time.monotonic() > deadline:
+                raise DemoFailed(f"after {_MOVED_SECONDS:.0f} s not every node is there, or none serves the console")
+            time.sleep(_LOOK_EVERY)
+
     def _until(self, holds: Callable[[dict[str, str]], bool]) -> dict[str, str]:
         deadline = time.monotonic() + _MOVED_SECONDS
         while not holds(owners := self.owners()):
@@ -173,8 +187,8 @@ def database(*, stays: bool) -> Iterator[postgresql.Server]:
             shutil.rmtree(root)
 
 
-def make(root: Path, server: postgresql.Server, count: int) -> NodesDemo:
-    """The Department with so many nodes, and the authorities; nothing runs yet."""
+def make(root: Path, server: postgresql.Server, count: int, *, with_consoles: bool = False) -> NodesDemo:
+    """The Department with so many nodes, and the authorities; nothing runs yet. `with_consoles`: each site has one."""
     ports, shared, store = free_ports(count), root / "shared", root / "store"
     addresses = tuple(f"127.0.0.1:{port}" for port in ports)
 
@@ -191,7 +205,9 @@ def make(root: Path, server: postgresql.Server, count: int) -> NodesDemo:
             text = change(text, table, values)
         homes[0].gateway_toml.write_text(text, encoding="utf-8")
 
-    first, *authorities = make_sites(root, SITES, {DWP: server.url}, prepare)
+    first, *authorities = made_sites = make_sites(root, SITES, {DWP: server.url}, prepare)
+    if with_consoles:
+        consoles.prepare(made_sites)
     gateway("nodes", "store", home=first.home.root)
     gateway("nodes", "share", shared, home=first.home.root)
     package, passphrase = root / "second-node.pgp", root / "passphrase"

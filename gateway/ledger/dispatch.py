@@ -22,8 +22,24 @@ _REMEDY: Final = (
     " why, such as a schema that the account of [ledger] url may not make."
 )
 
+STAGE: Final = "wake-ups"
+"""What is told of them is told as of a stage of that name."""
+
 Ring = Callable[[], None]
 """Tells every role of this machine to look now; never fails."""
+
+Count = Callable[[str, int], None]
+"""`count(what, number)`: so many wake-ups were `given`, `lost` or `heard`; never fails."""
+
+
+class Pulse(Protocol):
+    """What shows to people that wake-ups come and go (`daemon.pulse`)."""
+
+    def put_off(self, stage: str, code: str) -> None: ...
+
+    def goes_on(self, stage: str) -> None: ...
+
+    def count(self, stage: str, what: str, number: int) -> None: ...
 
 
 class Dispatch(Protocol):
@@ -62,9 +78,10 @@ def dispatch_of(
     *,
     here: Callable[[], Collection[str]] = frozenset,
     rings_here: bool = True,
+    pulse: Pulse | None = None,
 ) -> Dispatch:
-    """That of the ledger at `place`, for node `node`; "" where the gateway works alone. `say(event, **keys)` logs. The others are as
-    `postgresql.dispatch` has them.
+    """That of the ledger at `place`, for node `node`; "" where the gateway works alone. `say(event, **keys)` logs, and a role's `pulse` shows the same.
+    The others are as `postgresql.dispatch` has them.
     """
     if not node or not isinstance(place, str):
         return Embedded(ring)
@@ -72,8 +89,16 @@ def dispatch_of(
 
     def tell(error: GatewayError | None) -> None:
         if error is None:
-            say("work.resumed", stage="wake-ups")
+            say("work.resumed", stage=STAGE)
         else:
-            say("work.deferred", code=error.code, reason=error.reason, remedy=_REMEDY, stage="wake-ups")
+            say("work.deferred", code=error.code, reason=error.reason, remedy=_REMEDY, stage=STAGE)
+        if pulse is not None and error is None:
+            pulse.goes_on(STAGE)
+        elif pulse is not None and error is not None:
+            pulse.put_off(STAGE, error.code)
 
-    return AcrossNodes(place, node, ring, tell=tell, here=here, rings_here=rings_here)
+    def count(what: str, number: int) -> None:
+        if pulse is not None:
+            pulse.count(STAGE, what, number)
+
+    return AcrossNodes(place, node, ring, tell=tell, here=here, rings_here=rings_here, count=count)

@@ -1,7 +1,7 @@
 """Where everything of a site lies: one object made from HOME, so that no other module joins paths.
 
 Packaged installs map the four trees to /etc, /var/spool and /var/lib; the names below them stay the same.
-Nothing here touches the disk.
+Nothing here touches the disk. Long because no other module joins paths.
 """
 
 from __future__ import annotations
@@ -115,6 +115,11 @@ class Home:
     def ledger_head(self) -> Path:
         """The head of the ledger's chain once more. Not beside the ledger: whoever restores that directory leaves this."""
         return self.state / "ledger-head"
+
+    @cached_property
+    def node_seen(self) -> Path:
+        """When the ledger noted this machine's node last, for the role that runs sshd and knows no ledger."""
+        return self.state / "node-seen"
 
     @cached_property
     def audit(self) -> Path:

@@ -1,4 +1,4 @@
-"""Whether two nodes of a site are configured alike in what is about partners: one word that is the same where that is. Pure; raises nothing."""
+"""Whether two nodes of a site are configured alike in what partners depend on: one word that is the same where that is. Pure; raises nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ _CHARACTERS: Final = 16
 
 
 def likeness(settings: Settings) -> str:
-    """16 hex digits for the site's code, its OpenPGP keys, each partner's file, and which have faults. Nothing in it differs from node to node by right."""
+    """16 hex digits for the site's code, its OpenPGP keys, the addresses that partners are told, each partner's file, and which have faults. Nothing
+    in it differs from node to node by right.
+    """
     partners = {}
     for code in settings.codes:  # a suspension by the ledger's word is no difference of files
         stopped = settings.stopped.get(code)
@@ -20,5 +22,6 @@ def likeness(settings: Settings) -> str:
         faulty = stopped is not None and bool(stopped.faults)
         partners[code] = [faulty, None if partner is None else partner.model_dump(mode="json")]
     keys = [settings.openpgp.fingerprint, settings.keys.old_openpgp]
-    said = json.dumps([settings.site.code, keys, partners], sort_keys=True)
+    addresses = sorted(settings.sftp_server.addresses)  # their order is for the next card alone
+    said = json.dumps([settings.site.code, keys, addresses, partners], sort_keys=True)
     return sha256(said.encode()).hexdigest()[:_CHARACTERS]

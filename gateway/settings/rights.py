@@ -63,6 +63,7 @@ def table(settings: Settings) -> tuple[Right, ...]:
         Right(home.state, _ROOT, us.roles, 0o750, deep=False),
         Right(home.ledger.parent, _ROOT, us.ledger, 0o2770, 0o660),
         Right(home.ledger_head, _ROOT, us.ledger, 0o660),
+        Right(home.node_seen, us.vault, us.roles, 0o640),
         Right(home.run, _ROOT, us.ledger, 0o2770, 0o660),
         Right(home.keyrings, us.vault, us.vault, 0o700, 0o600),
         Right(home.evidence, us.vault, us.vault, 0o700, 0o600),
@@ -123,7 +124,8 @@ def differences(settings: Settings) -> Iterator[Difference]:
 def apply(settings: Settings) -> list[Difference]:
     """Make everything as the table has it; what was changed."""
     # No role may make anything in state/ itself: what all write to, and what a site of an earlier version lacks.
-    settings.home.ledger_head.touch(mode=0o600)
+    for path in (settings.home.ledger_head, settings.home.node_seen):
+        path.touch(mode=0o600)
     make_missing(settings)
     return list(_walk(settings, fix=True))
 
@@ -173,6 +175,8 @@ def _below(directory: int, above: Right, rights: dict[Path, Right], where: Path,
             if stat.S_ISDIR(kind):
                 yield from _entry(descriptor, right, right.mode, path, fix=fix)
                 yield from _into(descriptor, right, rights, path, fix=fix)
+            elif stat.S_ISLNK(kind):
+                continue  # it leads to what nodes share, whose rights are set there once (docs/operators/nodes.md)
             elif right.path == path:
                 yield from _entry(descriptor, right, right.mode, path, fix=fix)
             elif right.files is None or about.st_nlink > 1:

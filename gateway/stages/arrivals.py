@@ -44,8 +44,9 @@ class Arrivals:
             return
         self._look, self.due = now + _LEAST, None
         for path, sha256 in context.payloads.names(context.home.sealed_in):
-            mine = path.parent.name == ARRIVALS and path.parent.parent.name not in context.elsewhere
-            if mine and not os.path.lexists(path):
+            partner = path.parent.parent.name
+            mine = path.parent.name == ARRIVALS and partner not in context.elsewhere
+            if mine and partner in context.settings.partners and not os.path.lexists(path):
                 context.payloads.fetch(path, sha256)
                 self._brought[path] = sha256
 

@@ -55,6 +55,10 @@ class Payloads(Protocol):
         """Forget many, also where one of them cannot be: that is raised at the end."""
         ...
 
+    def kept_at(self, path: Path, sha256: str) -> float | None:
+        """When the store got a file, by its clock, in seconds since 1970; None where it does not have it."""
+        ...
+
     def names(self, root: Path) -> Iterator[tuple[Path, str]]:
         """Paths and digests of what the store has below a directory of the state, in order of name; nothing where there is no store."""
         ...
@@ -84,6 +88,9 @@ class OneMachine:
 
     def forget_all(self, files: Iterable[KeptFile]) -> None:
         each_of(files, self.forget)
+
+    def kept_at(self, path: Path, sha256: str) -> float | None:  # noqa: ARG002 - the contract
+        return None
 
     def names(self, root: Path) -> Iterator[tuple[Path, str]]:  # noqa: ARG002 - the contract
         return iter(())

@@ -114,6 +114,9 @@ class SharedPayloads:
         except OSError as error:
             raise disk_error(error, "removing a file that no row needs any more") from error
 
+    def kept_at(self, path: Path, sha256: str) -> float | None:
+        return self._objects.written(self._key(path, sha256))
+
     def names(self, root: Path) -> Iterator[tuple[Path, str]]:
         keys = self._objects.keys(str(self._relative(root)).removeprefix("."))
         found = (self._sealing(self._state / key).named(key) for key in keys if "/" in key)

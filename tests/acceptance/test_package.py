@@ -123,9 +123,8 @@ def test_the_package_brings_units_pages_completion_and_no_trace_of_where_it_was_
     names = {line.split()[5].removeprefix("./") for line in listed.splitlines()}
     units = {path.name for path in (ROOT / "systemd").iterdir() if path.suffix in {".service", ".timer", ".target"}}
     assert {f"usr/lib/systemd/system/{name}" for name in units} <= names
-    assert {
-        f"usr/share/doc/gateway/{name}" for name in ("README.md", "docs/operators/installing.md", "docs/audit.md")
-    } <= names
+    brought = ("README.md", "docs/operators/installing.md", "docs/audit.md", "systemd/nodes/node.conf")
+    assert {f"usr/share/doc/gateway/{name}" for name in brought} <= names
     assert (
         "usr/lib/gateway/lib/python{}.{}/site-packages/gateway/_data/schemas/card.schema.json".format(
             *_version(package)

@@ -40,11 +40,15 @@ LOOKING: Final = (
 
 @dataclass(frozen=True)
 class Two:
-    """The Department's two nodes, and the code of its partner."""
+    """The Department's two nodes, and its partner, which does not run."""
 
     north: Site
     south: Site
-    partner: str
+    la: Site
+
+    @property
+    def partner(self) -> str:
+        return self.la.code
 
     def nodes(self) -> dict[str, Any]:
         return {node["name"]: node for node in self.north.json("nodes")["nodes"]}
@@ -86,7 +90,7 @@ def nodes_at(where: Path) -> Iterator[Two]:
         assert done.returncode == 0, done.stderr
         south = Site(home.root, "DWP", port)
         south.log = where / "south.log"
-        made = Two(north, south, la.code)
+        made = Two(north, south, la)
         for site in (north, south):
             site.edit_config("console", listen=f"127.0.0.1:{free_port()}")
             site.start()
@@ -199,6 +203,9 @@ def test_the_doctor_finds_nothing_at_either_node_but_that_the_partner_is_away(tw
             f"link to {two.partner}",
             "ledger's server",  # of a test, which syncs nothing
         }, checks
+        about = {check["name"]: (check["outcome"], check["message"]) for check in checks}
+        assert about["nodes alike"] == ("ok", "1 other node there, configured alike")
+        assert about["addresses of nodes"][0] == "warn"  # partners know one of the two
 
 
 def test_a_partner_is_suspended_at_every_node_wherever_that_is_said(two: Two) -> None:
@@ -234,7 +241,7 @@ def test_nodes_that_are_configured_otherwise_are_told(two: Two) -> None:
         two.south.gateway("reload")
         wait_until(
             lambda: (
-                "different partners' files or keys: north-1 and south-1"
+                "different partners' files, keys or addresses: north-1 and south-1"
                 in two.north.gateway("status", check=False).stdout
             ),
             30,
@@ -259,6 +266,8 @@ def give_up_both(two: Two) -> None:
     wait_until(lambda: two.nodes()["south-1"]["state"] == "gone", 30, "the node to be gone")
     status = status_of(two.north)
     assert any("node south-1 is gone since" in need for need in status["needs"])
+    told = two.north.gateway("nodes")
+    assert "south-1 is gone: files that partners left in its landing" in told.stdout + told.stderr
     plan = json.loads(two.north.gateway("nodes", "forget", "south-1", *WHY, "--dry-run", "--json").stdout)
     assert (plan["node"], plan["dry_run"]) == ("south-1", True)
     assert "south-1" in two.nodes()

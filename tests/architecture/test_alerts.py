@@ -23,7 +23,7 @@ def rules() -> list[str]:
 
 
 def promtool(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["promtool", *arguments], capture_output=True, text=True, check=False, cwd=cwd, timeout=60)
+    return subprocess.run(["promtool", *arguments], capture_output=True, text=True, check=False, cwd=cwd, timeout=300)
 
 
 def test_each_alert_names_its_desk_aid_and_how_soon_somebody_is_wanted() -> None:

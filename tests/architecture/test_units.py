@@ -75,6 +75,16 @@ FORBIDDEN: Final = {
     },
 }
 
+NODES: Final = UNITS / "nodes"
+DROP_INS: Final = {
+    **dict.fromkeys(
+        ("gateway.service", "gateway-audit.service", "gateway-retention.service", "gateway-inspect.service"),
+        "node.conf",
+    ),
+    **dict.fromkeys(("gateway-vault.service", "gateway-link.service"), "node-sealed.conf"),
+}
+"""The drop-in of each unit that works on files, at a machine that is a node."""
+
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="takes systemd-analyze")
 
 
@@ -118,6 +128,57 @@ def test_systemd_finds_no_fault_with_any_unit(tmp_path: Path) -> None:
     )
     complaints = [line for line in done.stderr.splitlines() if "gateway" in line]
     assert (done.returncode, complaints) == (0, [])
+
+
+@needs_systemd
+@pytest.mark.parametrize("unit", DROP_INS)
+def test_a_node_s_drop_in_is_understood_and_takes_no_wall_away(tmp_path: Path, unit: str) -> None:
+    text = (UNITS / unit).read_text(encoding="utf-8").replace("/usr/bin/gateway", "/bin/true")
+    (tmp_path / unit).write_text(text, encoding="utf-8")
+    before = exposure(tmp_path / unit)
+    beside = tmp_path / f"{unit}.d"
+    beside.mkdir()
+    shutil.copyfile(NODES / DROP_INS[unit], beside / "node.conf")
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", tmp_path / unit], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, [line for line in done.stderr.splitlines() if "gateway" in line or "node" in line]) == (
+        0,
+        [],
+    )
+    # Offline, systemd judges one file: the drop-in's lines follow the unit's as they do where it is loaded.
+    added = (NODES / DROP_INS[unit]).read_text(encoding="utf-8").partition("[Service]\n")[2]
+    (tmp_path / unit).write_text(text.replace("\n[Install]", f"\n{added}\n[Install]"), encoding="utf-8")
+    assert exposure(tmp_path / unit) <= before
+
+
+@needs_systemd
+def test_a_drop_in_with_a_word_that_systemd_does_not_know_would_be_noticed(tmp_path: Path) -> None:
+    (tmp_path / "gateway.service").write_text("[Service]\nExecStart=/bin/true\n", encoding="utf-8")
+    (tmp_path / "gateway.service.d").mkdir()
+    wrong = (NODES / "node.conf").read_text(encoding="utf-8").replace("RequiresMountsFor", "RequiresMountFor")
+    (tmp_path / "gateway.service.d" / "node.conf").write_text(wrong, encoding="utf-8")
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", tmp_path / "gateway.service"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "RequiresMountFor" in done.stderr
+
+
+def test_a_node_s_drop_ins_name_what_a_node_needs_and_the_page_says_where_they_go() -> None:
+    page = (UNITS.parent / "docs" / "operators" / "nodes.md").read_text(encoding="utf-8")
+    assert {path.name for path in NODES.iterdir()} == set(DROP_INS.values())
+    for name in set(DROP_INS.values()):
+        text = (NODES / name).read_text(encoding="utf-8")
+        (mounts,), (written,) = (
+            re.findall(rf"(?m)^{key}=(.*)$", text) for key in ("RequiresMountsFor", "ReadWritePaths")
+        )
+        assert mounts == written
+        assert {"network-online.target", "postgresql.service"} <= set(re.findall(r"(?m)^After=(.*)$", text))
+        assert f"systemd/nodes/{name}" in page
+        assert all(unit in text for unit, own in DROP_INS.items() if own == name)
 
 
 @pytest.mark.parametrize("role", MOST_EXPOSURE)
@@ -175,7 +236,8 @@ def test_exposure_of_the_nightly_audit_is_as_low_as_promised() -> None:
 def test_the_nightly_audit_records_what_it_finds_and_sees_neither_keys_nor_the_spool() -> None:
     assert lines("audit", "ExecStart") == ["/usr/bin/gateway audit verify --record"]
     assert lines("audit", "Environment") == [f"GATEWAY_HOME={HOME.root}"]
-    assert lines("audit", "ConditionPathExists") == [str(HOME.ledger)]
+    for name in ("audit", "backup", "retention", "load"):  # wherever the ledger is: it may be no file of this machine
+        assert lines(name, "ConditionPathExists") == [str(HOME.gateway_toml)]
     assert lines("audit", "ReadWritePaths") == [str(HOME.state)]
     hidden = {
         HOME.spool,

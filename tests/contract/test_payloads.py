@@ -190,6 +190,24 @@ def test_names_are_those_below_a_directory_or_of_a_file_in_order(site: Site) -> 
     assert told("exceptions/in/A/1") == told("sealed") == []
 
 
+@pytest.mark.parametrize("content", [NINO, os.urandom(LARGE)], ids=["small", "in-parts"])
+def test_when_the_store_got_a_file_is_by_its_clock_and_stays_though_it_is_kept_again(
+    site: Site, content: bytes
+) -> None:
+    node = site.node("first")
+    path, sha256 = node.write("sealed/in/E09000030/0192.pgp", content)
+    assert node.payloads.kept_at(path, sha256) is None
+    before = time.time()
+    node.payloads.keep({path: sha256})
+    since = node.payloads.kept_at(path, sha256)
+    assert since is not None
+    assert before - 1.0 <= since <= time.time() + 1.0  # S3 tells whole seconds
+    time.sleep(1.1)
+    node.payloads.keep({path: sha256})
+    second = site.node("second")
+    assert second.payloads.kept_at(second.state / path.relative_to(node.state), sha256) == since
+
+
 def test_two_contents_of_one_name_are_two_files(site: Site) -> None:
     first, late = site.node("first"), site.node("late")
     path, right = first.write("sealed/out/A/1.pgp", b"right")
@@ -370,6 +388,7 @@ def test_a_directory_that_is_not_mounted_is_away_and_not_empty(tmp_path: Path) -
         lambda: node.payloads.fetch(path, sha256),
         lambda: node.payloads.forget(path, sha256),
         lambda: list(node.payloads.names(node.state)),
+        lambda: node.payloads.kept_at(path, sha256),
     ):
         with pytest.raises(StoreUnreachable):
             act()

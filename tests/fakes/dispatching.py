@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,6 +68,8 @@ class Road(NamedTuple):
     listening: Dispatch
     rung: Rung
     troubles: list[GatewayError | None]
+    counted: Counter[str]
+    """Wake-ups that were given, lost and heard."""
     greets: bool = True
     """Whether whoever begins to listen is told to look."""
 
@@ -98,13 +101,13 @@ def embedded(path: Path) -> Road:
     dispatch = Embedded(rung.ring)
     ledger = Ledger(usual().new(path / "ledger.sqlite3"), clock=time.time, role="test", dispatch=dispatch)
     rung.ledger = ledger
-    return Road(ledger, dispatch, rung, [], greets=False)
+    return Road(ledger, dispatch, rung, [], Counter(), greets=False)
 
 
 def across_nodes(path: Path, url: str = "") -> Road:
     """Nodes a, which writes, and b; both count as there."""
     place = url or str(on_postgresql().new(path))
-    rung, troubles = Rung(), list[GatewayError | None]()
+    rung, troubles, counted = Rung(), list[GatewayError | None](), Counter[str]()
     ledger = Ledger(place, clock=time.time, role="test", fence=outside("a"))
     with ledger.beside_chain() as connection:
         for name in ("a", "b"):
@@ -112,6 +115,11 @@ def across_nodes(path: Path, url: str = "") -> Road:
         rows = [{"partner": lane, "node": "b"} for lane in (*PARTNERS, SITE)]
         for row in (*rows, {"partner": OURS, "node": "a"}):
             connection.execute(insert(LANE_OWNERS).values(**row, epoch=1, changed=1, since=0.0, leaving=None))
-    ledger.dispatch = AcrossNodes(place, "a", lambda: None, tell=troubles.append)
+
+    def count(what: str, number: int) -> None:
+        counted[what] += number
+
+    ledger.dispatch = AcrossNodes(place, "a", lambda: None, tell=troubles.append, count=count)
     rung.ledger = ledger
-    return Road(ledger, AcrossNodes(place, "b", rung.ring, tell=troubles.append), rung, troubles)
+    listening = AcrossNodes(place, "b", rung.ring, tell=troubles.append, count=count)
+    return Road(ledger, listening, rung, troubles, counted)

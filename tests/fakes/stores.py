@@ -53,6 +53,10 @@ class SiteStore:
         self._require()
         self._payloads.forget_all(files)
 
+    def kept_at(self, path: Path, sha256: str) -> float | None:
+        self._require()
+        return self._payloads.kept_at(path, sha256)
+
     def names(self, root: Path) -> Iterator[tuple[Path, str]]:
         self._require()
         return self._payloads.names(root)

@@ -30,8 +30,10 @@ from gateway.errors import (
 from gateway.transport.contract import Endpoint, Pace
 from gateway.transport.keys import make_key_pair
 from gateway.transport.sftp.bandwidth import Bandwidth
+from gateway.transport.sftp.channel import SftpChannel
 from gateway.transport.sftp.check import check_link
 from gateway.transport.sftp.client import SftpSession, SftpTransport
+from gateway.transport.sftp.packets import Request
 from tests.fakes.proxy import Faults, spoiling_proxy
 from tests.fakes.sshd_site import HASTY, SshdSite, free_port, parcel, running_site, wait_until
 from tests.fakes.sshd_stock import stock_sshd
@@ -69,6 +71,26 @@ def test_one_session_serves_many_sends(site: SshdSite, tmp_path: Path) -> None:
         session.close()
     assert len(list(site.drop().iterdir())) == 20
     assert sum("Accepted publickey" in line for line in site.lines) == 1
+
+
+def test_a_file_costs_its_line_seven_round_trips(
+    site: SshdSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is needed: is it there already, open, write, durable, closed, is it whole, its name."""
+    session = site.transport().connect()
+    list(session.send([parcel(tmp_path, "first.pgp", b"the first opens the session")]))
+    asked: list[Request] = []
+    submit = SftpChannel.submit
+
+    def noted(channel: SftpChannel, kind: Request, *fields: bytes, data: bytes | memoryview = b"") -> int:
+        asked.append(kind)
+        return submit(channel, kind, *fields, data=data)
+
+    monkeypatch.setattr(SftpChannel, "submit", noted)
+    list(session.send([parcel(tmp_path, "second.pgp", b"another")]))
+    session.close()
+    upload = (Request.OPEN, Request.WRITE, Request.EXTENDED, Request.CLOSE)
+    assert asked == [Request.STAT, *upload, Request.STAT, Request.RENAME]
 
 
 def test_a_wrong_host_key_sends_no_byte_of_authentication(site: SshdSite, tmp_path: Path) -> None:

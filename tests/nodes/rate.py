@@ -1,7 +1,8 @@
 """Files a second with one, two and three nodes, where what a file costs is the time of the link and not of this machine's processors.
 
-`python -m tests.nodes.rate [--partners N] [--files N] [--latency SECONDS]`: every partner's server is behind a line with latency; files are dropped at
-the nodes in turn, and the clock runs until the last of them is sent. One file a consignment, so that each pays for itself.
+`python -m tests.nodes.rate [--partners N] [--each N] [--latency SECONDS]`: every partner's server is behind a line with latency; each partner gets as many
+files, dropped at the nodes in turn, and the clock runs until the last of them is sent. One file a consignment, so that each pays for itself. Partners by the luck of
+a draw would not do: the last files of the partner that drew most would be what is measured.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,8 +26,8 @@ from tests.nodes.traffic import Traffic
 _DELAY: Final = Path(__file__).with_name("delay.py")
 
 
-def measured(count: int, partners: int, files: int, latency: float) -> tuple[float, float]:
-    """Files a second with so many nodes, and the share of two processors that all of it took."""
+def measured(count: int, partners: int, each: int, latency: float) -> tuple[float, float, float]:
+    """Files a second with so many nodes, processors in use, and the seconds from one file of a partner to its next in the middle of all."""
     root = Path(tempfile.mkdtemp(prefix="gateway-rate-"))
     with database(standby=False) as servers:
         authorities, server = make_authorities(root / "authorities", partners)
@@ -41,14 +43,15 @@ def measured(count: int, partners: int, files: int, latency: float) -> tuple[flo
         try:
             wait_until(lambda: set(owners(department).values()) == {*NAMES[:count]}, 90, "each node with lanes")
             traffic = Traffic(department, authorities, random.Random(1))
-            traffic.wave(partners, 0, department.nodes)
+            traffic.evenly(1, department.nodes)
             sent = "SELECT count(*) FROM transfers WHERE direction = 'out' AND state = 'sent'"
             wait_until(lambda: department.rows(sent) == [(partners,)], 120, "the first files, which open the sessions")
             before, began = _processor_seconds(), time.monotonic()
-            traffic.wave(files, 0, department.nodes)
-            wait_until(lambda: department.rows(sent) == [(partners + files,)], 600, "the last file")
+            traffic.evenly(each, department.nodes)
+            wait_until(lambda: department.rows(sent) == [(partners * (1 + each),)], 600, "the last file")
             took = time.monotonic() - began
             used = (_processor_seconds() - before) / took
+            between = _between(department)
             department.end()
         finally:
             for node in department.nodes:
@@ -58,7 +61,16 @@ def measured(count: int, partners: int, files: int, latency: float) -> tuple[flo
                 process.kill()
                 process.wait()
     shutil.rmtree(root)
-    return files / took, used
+    return partners * each / took, used, between
+
+
+def _between(department: Department) -> float:
+    """Seconds from one consignment that was sent to the next of its partner, the median."""
+    gaps = department.rows(
+        "SELECT extract(epoch FROM at::timestamptz - lag(at::timestamptz) OVER (PARTITION BY partner ORDER BY sequence))"
+        " FROM events WHERE event = 'consignment.sent'"
+    )
+    return statistics.median(float(str(gap)) for (gap,) in gaps if gap is not None)
 
 
 def _processor_seconds() -> float:
@@ -70,13 +82,15 @@ def _processor_seconds() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.nodes.rate")
     parser.add_argument("--partners", type=int, default=96)
-    parser.add_argument("--files", type=int, default=480)
+    parser.add_argument("--each", type=int, default=4, help="files for each partner")
     parser.add_argument("--latency", type=float, default=0.25, help="seconds each way")
     parser.add_argument("--nodes", type=int, nargs="*", default=[1, 2, 3])
     wanted = parser.parse_args()
     for count in wanted.nodes:
-        rate, used = measured(count, wanted.partners, wanted.files, wanted.latency)
-        sys.stdout.write(f"{count} nodes: {rate:.1f} files/s, {used:.2f} processors in use\n")
+        rate, used, between = measured(count, wanted.partners, wanted.each, wanted.latency)
+        sys.stdout.write(
+            f"{count} nodes: {rate:.1f} files/s, {between:.1f} s from a partner's file to its next, {used:.2f} processors in use\n"
+        )
         sys.stdout.flush()
 
 

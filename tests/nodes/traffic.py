@@ -70,6 +70,14 @@ class Traffic:
         self.files += made
         return made
 
+    def evenly(self, each: int, nodes: Sequence[Node]) -> list[File]:
+        """Drop so many for each partner, at these nodes in turn, the partners in turn."""
+        made = [self._made(partner, out=True) for _ in range(each) for partner in self.authorities]
+        for file, node in zip(made, itertools.cycle(nodes)):
+            drop(node.home, file.flow, file.partner, file.name, file.content)
+        self.files += made
+        return made
+
     def _made(self, partner: str, *, out: bool) -> File:
         number = next(self._numbers)
         sampler = self._claims if out else self._extracts

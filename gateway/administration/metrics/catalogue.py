@@ -37,6 +37,7 @@ class Label(StrEnum):
     FLOW = "flow"
     KIND = "kind"
     NODE = "node"
+    OUTCOME = "outcome"
     PARTNER = "partner"
     ROLE = "role"
     SITE = "site"
@@ -54,6 +55,7 @@ SAYS: Final = {
     Label.FLOW: "a flow",
     Label.KIND: "`transfer`, `consignment` or `receipt`",
     Label.NODE: "a node of the site, by `[node] name`",
+    Label.OUTCOME: "of a wake-up: `given` to another node, `lost` since it could not be given, or `heard` from another",
     Label.PARTNER: f"a partner's code; `{OWN}` for this site itself",
     Label.ROLE: "`inspect`, `vault`, `link`, `metrics` or `notify`",
     Label.SITE: "this site's code",
@@ -248,6 +250,24 @@ LANES_WITHOUT_NODE: Final = Metric(
 SITE_WITHOUT_NODE: Final = Metric(
     "gateway_site_without_node", Kind.GAUGE, "1 where no node has had the site's own work for two leases and longer"
 )
+WAKE_UPS: Final = Metric(
+    "gateway_wake_ups_total",
+    Kind.COUNTER,
+    "Wake-ups between nodes, by this machine's roles, since the role started; the vault hears for all of them",
+    (Label.ROLE, Label.OUTCOME),
+)
+WAKE_UPS_WAITING: Final = Metric(
+    "gateway_wake_ups_waiting",
+    Kind.GAUGE,
+    "Wake-ups that a node which is up has not heard yet, by any node",
+    (Label.NODE,),
+)
+OLDEST_WAKE_UP: Final = Metric(
+    "gateway_oldest_wake_up_seconds",
+    Kind.GAUGE,
+    "For how long the oldest of them has waited; a node that listens hears it within a second",
+    (Label.NODE,),
+)
 
 METRICS: Final = (
     *(INFO, READ_SECONDS, LEDGER_READABLE, LEDGER_BYTES),
@@ -258,6 +278,7 @@ METRICS: Final = (
     *(LANDING_BYTES, LANDING_FILLED, CLOCK_SKEW, EXTRACTS),
     *(NOTICES, NOTICE_FAILURES),
     *(NODE_UP, NODE_LANES, NODE_VERSION, LANES_WITHOUT_NODE, SITE_WITHOUT_NODE),
+    *(WAKE_UPS, WAKE_UPS_WAITING, OLDEST_WAKE_UP),
     *(KEY_END, DISK_FREE, DISK_NEEDED, AUDIT_VERIFIED, AUDIT_FAULTS),
     *(ROLE_RUNNING, ROLE_STUCK, ROLE_BEAT, ROLE_STARTS, STAGE_SECONDS, STAGE_FAILURES),
 )

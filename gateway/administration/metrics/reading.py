@@ -25,6 +25,7 @@ from gateway.daemon.pulse import last_beat, read_pulse
 from gateway.daemon.roles import roles_of
 from gateway.domain.identity import from_text
 from gateway.domain.ownership import SITE
+from gateway.ledger.dispatch import STAGE as WAKE_UPS
 from gateway.ledger.queries import backlog, continuity, figures
 from gateway.ledger.queries.figures import LastReceipt
 from gateway.ledger.queries.lanes import all_lanes
@@ -110,6 +111,8 @@ def _nodes(settings: Settings, connection: Connection) -> Iterator[Sample]:
         yield Sample(catalogue.NODE_LANES, (node.name,), node.lanes)
         if up:
             yield Sample(catalogue.NODE_VERSION, (node.name, node.version), 1)
+            yield Sample(catalogue.WAKE_UPS_WAITING, (node.name,), node.wake_ups)
+            yield Sample(catalogue.OLDEST_WAKE_UP, (node.name,), node.wake_up_seconds)
     if settings.node.name:
         yield Sample(catalogue.LANES_WITHOUT_NODE, (), len({*found.late} - {SITE}))
         yield Sample(catalogue.SITE_WITHOUT_NODE, (), int(SITE in found.late))
@@ -146,6 +149,8 @@ def machine_samples(settings: Settings) -> Iterator[Sample]:
                 yield Sample(catalogue.STAGE_SECONDS, (role, stage), steps)
             for stage, failures in pulse.failures.items():
                 yield Sample(catalogue.STAGE_FAILURES, (role, stage), failures)
+            for outcome, number in pulse.counts.get(WAKE_UPS, {}).items():
+                yield Sample(catalogue.WAKE_UPS, (role, outcome), number)
     notices = noted(home.run)
     for channel in settings.notify.channels:
         if channel in notices:

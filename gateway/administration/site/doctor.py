@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 
 def examine_site(home: Home, *, links: bool) -> Iterator[Check]:
-    """Each check as it ends: of files and the machine, of the engines, and with `links` of the link to every partner."""
+    """Each check as it ends: of files and the machine, of the engines, of the site's nodes, and with `links` of the link to every partner."""
     require_site(home)
     from gateway.administration.site.engine_checks import examine_engines, examine_links
     from gateway.administration.site.machine_checks import examine_machine
+    from gateway.administration.site.node_checks import examine_nodes
     from gateway.preflight import fit
     from gateway.settings.read import examine
 
@@ -35,6 +36,7 @@ def examine_site(home: Home, *, links: bool) -> Iterator[Check]:
     yield from examine_machine(home, settings)
     if settings is not None:
         yield from examine_engines(settings)
+        yield from examine_nodes(settings)
         if links:
             yield from examine_links(settings)
 

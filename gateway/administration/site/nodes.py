@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+from gateway.administration.access import permitted
 from gateway.administration.requests.actors import stage_context
 from gateway.domain.decision import Decision
 from gateway.domain.identity import to_text
@@ -17,9 +18,12 @@ from gateway.domain.ownership import SITE, living
 from gateway.errors import LaneLost, NodeThere, NotFound, UsageWrong
 from gateway.events import Event
 from gateway.ledger import nodes, requests
+from gateway.ledger.queries import identities
 from gateway.ledger.store import Connection
 from gateway.logs import Logger
 from gateway.settings.model import Settings
+from gateway.spool.publication import placed_by
+from gateway.stages.context import StageContext
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,18 @@ def forget(settings: Settings, log: Logger, name: str, decision: Decision, *, dr
                 "files": found.files,
             }
             transaction.record(Event.NODE_FORGOTTEN, nodes.KIND, name, **told, **decision.detail)
+        remove_copies(context, name)
     return found
+
+
+def remove_copies(context: StageContext, name: str) -> None:
+    """Remove plaintext that a node which is gone for good had put beside people's files and that no row speaks of: nobody else does."""
+    with permitted():
+        lying = dict(placed_by(context.home.inbound, name))
+        with context.ledger.read() as connection:
+            recorded = identities.placed(connection, name, lying)
+        for tag in lying.keys() - recorded:
+            lying[tag].unlink(missing_ok=True)
 
 
 def take_console(settings: Settings, log: Logger, decision: Decision) -> ConsoleMoved:

@@ -139,9 +139,9 @@ def _nodes(health: Health) -> Iterator[Need]:
         if node.state == "gone":
             console = ", and the console with it" if node.console else ""
             says = f"node {node.name} is gone since {node.since[:16].replace('T', ' ')}{console}"
-            yield Need(
-                Topic.NODES, says, f": look at its machine; given up for good, `gateway nodes forget {node.name}`"
-            )
+            waits = "; what partners left there and what was dropped there waits until it is back"
+            then = f": look at its machine; given up for good, `gateway nodes forget {node.name}`"
+            yield Need(Topic.NODES, says + waits, then)
     if SITE in health.lanes_late:
         yield Need(
             Topic.NODES,
@@ -156,12 +156,18 @@ def _nodes(health: Health) -> Iterator[Need]:
         likenesses.setdefault(node.likeness, []).append(node.name)
     if len(likenesses) > 1:
         named = " and ".join(", ".join(names) for names in likenesses.values())
-        says = f"nodes have different partners' files or keys: {named}"
+        says = f"nodes have different partners' files, keys or addresses: {named}"
         yield Need(
             Topic.NODES,
             says,
             ": bring the changes of one to the others, docs/operators/nodes.md, and `gateway reload` there",
         )
+    for node in health.nodes:
+        if node.unheard:
+            says = f"node {node.name} has not heard {node.wake_ups} wake-ups of other nodes, the oldest for {node.wake_up_seconds / 60:.0f} minutes"
+            yield Need(
+                Topic.NODES, says, ": its work is found by rescans meanwhile; its log says why, docs/operators/nodes.md"
+            )
     versions = sorted({node.version for node in health.nodes if node.state == "up"})
     if len(versions) > 1:
         says = f"nodes of this site run different versions: {', '.join(versions)}"

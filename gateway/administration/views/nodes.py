@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +11,7 @@ from gateway.domain.ownership import SITE, living
 from gateway.events import Event
 from gateway.ledger import nodes
 from gateway.ledger.audit.chain import loaded
+from gateway.ledger.postgresql.dispatch import Waiting, waiting
 from gateway.ledger.queries.events import last_named
 from gateway.ledger.store import Connection
 from gateway.settings.model import Settings
@@ -19,12 +20,15 @@ _MOVES: Final = (Event.NODE_LOST, Event.NODE_TAKEN_OVER, Event.NODE_FREED)
 _SHOWN: Final = 20
 _SOON: Final = 2
 """Leases: by then other nodes have what a node had that is gone."""
+_HEARD_SECONDS: Final = 60.0
+"""A node that listens has heard a wake-up within a second."""
 
 
 @dataclass(frozen=True)
 class NodeView:
     """A node: `up` or `gone`, and since when by the database's clock; how many partners' `lanes` it has, whether the site's own work, and
-    whether it is the one that serves the console. `likeness` is the same where two nodes have the same partners' files and keys.
+    whether it is the one that serves the console. `likeness` is the same where two nodes have the same partners' files, keys and addresses. `wake_ups` is
+    how many of other nodes' it has not heard yet, and `wake_up_seconds` for how long the oldest of them has waited.
     """
 
     name: str
@@ -37,6 +41,13 @@ class NodeView:
     partners: tuple[str, ...]
     version: str
     likeness: str | None
+    wake_ups: int = 0
+    wake_up_seconds: float = 0.0
+
+    @property
+    def unheard(self) -> bool:
+        """Whether it is there and does not hear what other nodes wake it for."""
+        return self.state == "up" and self.wake_up_seconds > _HEARD_SECONDS
 
 
 @dataclass(frozen=True)
@@ -92,7 +103,7 @@ def listed(settings: Settings, connection: Connection, *, moves: bool = True) ->
     site = nodes.read(connection)
     there = living(site.standing(), site.now)
     return NodesView(
-        tuple(_nodes(site, there)),
+        tuple(_nodes(site, there, waiting(connection))),
         tuple(lane for lane, row in site.lanes.items() if row.node not in there),
         tuple(lane for lane, row in site.lanes.items() if _is_late(site, row, there, settings.node.lease_seconds)),
         tuple(
@@ -102,7 +113,7 @@ def listed(settings: Settings, connection: Connection, *, moves: bool = True) ->
     )
 
 
-def _nodes(site: nodes.Site, there: tuple[str, ...]) -> Iterator[NodeView]:
+def _nodes(site: nodes.Site, there: tuple[str, ...], unheard: Mapping[str, Waiting]) -> Iterator[NodeView]:
     for row in site.nodes.values():
         led = [lane for lane, owner in site.lanes.items() if owner.node == row.name]
         partners = tuple(lane for lane in led if lane != SITE)
@@ -110,8 +121,20 @@ def _nodes(site: nodes.Site, there: tuple[str, ...]) -> Iterator[NodeView]:
         since = to_text(row.since if up else row.seen + row.lease)
         state, has_site, console = "up" if up else "gone", SITE in led, row.console is not None
         seen = to_text(row.seen)
+        wake_ups, seconds = unheard.get(row.name, (0, 0.0))
         yield NodeView(
-            row.name, state, since, seen, len(partners), has_site, console, partners, row.version, row.likeness
+            row.name,
+            state,
+            since,
+            seen,
+            len(partners),
+            has_site,
+            console,
+            partners,
+            row.version,
+            row.likeness,
+            wake_ups,
+            round(seconds, 1),
         )
 
 

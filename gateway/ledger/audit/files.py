@@ -70,10 +70,13 @@ class _Expected:
 
 
 _TIDIED: Final = (Area.CUSTODY, Area.QUARANTINE, Area.INFECTED)
-"""Areas of which a start removes what no row speaks of."""
+"""Areas of which a start removes what no row speaks of, and time what the store has of it."""
+
+_QUEUES: Final = (Area.SEALED_OUT, Area.SEALED_IN)
+"""Areas of which the store is cleared within days. On this machine's own disk what no row speaks of stays there, and means no harm."""
 
 _PROOF: Final = (Area.EVIDENCE, Area.STATEMENTS, Area.DISPOSALS)
-"""Areas in which nothing lies that the ledger does not speak of. In the queues it stays where it is, and means no harm."""
+"""Areas in which nothing lies that the ledger does not speak of."""
 
 _TEMPORARY: Final = ".gateway-"
 """How the names of files begin that are still being written, or that a crash left then (`storage.durable`)."""
@@ -101,6 +104,9 @@ def check_files(connection: Connection, listing: Listing) -> Findings:
     if not unread:
         for area in (*_TIDIED, *_PROOF):
             _tell_unknown(findings, listing, area, known[area])
+        for area in _QUEUES:
+            stored = {name: size for name, size in listing.files.get(area, {}).items() if size is None}
+            _tell_unknown(findings, replace(listing, files={area: stored}), area, known[area])
     return findings
 
 
@@ -108,7 +114,7 @@ def _tell_unknown(findings: Findings, listing: Listing, area: Area, known: set[s
     for name in sorted(listing.files.get(area, {}).keys() - known):
         if area is Area.EVIDENCE and name.startswith(("statements/", "disposals/")):
             continue  # areas of their own
-        usual = area in _TIDIED or _left_by_a_crash(listing, area, name)
+        usual = area in (*_TIDIED, *_QUEUES) or _left_by_a_crash(listing, area, name)
         fault = Fault("file", f"{area}/{name}", "no row of the ledger speaks of it")
         (findings.left_over if usual else findings.faults).append(fault)
 

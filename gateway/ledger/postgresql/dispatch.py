@@ -7,14 +7,15 @@ which no audit, copy or backup of the ledger looks into, since nothing in it has
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from gateway.errors import GatewayError
-from gateway.ledger.dispatch import Ring
+from gateway.ledger.dispatch import Count, Ring
 from gateway.ledger.postgresql.errors import translate
 
 if TYPE_CHECKING:
@@ -39,24 +40,56 @@ SELECT {SCHEMA}.procrastinate_defer_jobs_v1(array_agg(
 """  # noqa: S608 - constants
 """A node that is gone gets none: whoever takes its lanes over looks at them then, and so does the node when it comes back."""
 
+_MADE: Final = f"SELECT to_regclass('{SCHEMA}.procrastinate_events') IS NOT NULL"
+_WAITING: Final = f"""
+SELECT queue_name, count(*), extract(epoch FROM clock_timestamp() - min(at))
+    FROM {SCHEMA}.procrastinate_jobs JOIN {SCHEMA}.procrastinate_events ON job_id = procrastinate_jobs.id AND type = 'deferred'
+    WHERE status = 'todo' GROUP BY queue_name
+"""  # noqa: S608 - constants
+
+
+class Waiting(NamedTuple):
+    """How many wake-ups a node has not heard yet, and for how many seconds the oldest of them has waited."""
+
+    number: int
+    seconds: float
+
+
+def waiting(connection: Connection) -> Mapping[str, Waiting]:
+    """What waits for which node. Nothing where no node has listened yet, or the engine's tables are not as this program knows them."""
+    try:
+        with connection.begin_nested():
+            if not connection.exec_driver_sql(_MADE).scalar_one():
+                return {}
+            rows = connection.exec_driver_sql(_WAITING).all()
+    except DBAPIError as error:
+        if error.connection_invalidated or error.orig is None:
+            raise
+        return {}  # whoever listens or wakes finds the same, and tells it
+    return {node: Waiting(number, float(seconds)) for node, number, seconds in rows}
+
 
 class Trouble:
-    """What keeps wake-ups from coming or going: each kind is told once, until it is over."""
+    """What keeps wake-ups from coming or going: each kind is told once, until all of it is over."""
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
-        self._code = ""
+        self._codes: dict[str, str] = {}
 
-    def note(self, error: GatewayError | None) -> None:
+    def note(self, where: str, error: GatewayError | None) -> None:
+        """How it stands with one of both ways."""
         code = "" if error is None else error.code
-        if code != self._code:
+        if code == self._codes.get(where, ""):
+            return
+        self._codes[where] = code
+        if code or not any(self._codes.values()):
             self._tell(error)
-        self._code = code
 
 
 class AcrossNodes:
     """Node `me` of a site, whose ledger is at `url`. `here` gives those of some lanes that this node works on, as far as it knows; without it the
-    database is asked each time. `ring` is for what other nodes wake this one for, and, with `rings_here`, for what is committed here.
+    database is asked each time. `ring` is for what other nodes wake this one for, and, with `rings_here`, for what is committed here. `count` is told what
+    is `given` to another node, `lost` since it could not be given, and `heard` from another.
     """
 
     def __init__(
@@ -68,13 +101,14 @@ class AcrossNodes:
         tell: Tell,
         here: Callable[[], Collection[str]] = frozenset,
         rings_here: bool = False,
+        count: Count = lambda _what, _number: None,
     ) -> None:
         self._url = url
         self._me = me
         self._ring = ring
-        self._tell = tell
         self._here = here
         self._rings_here = rings_here
+        self._count = count
         self._trouble = Trouble(tell)
 
     def wake(self, transaction: Transaction, lanes: Collection[str]) -> None:
@@ -85,16 +119,19 @@ class AcrossNodes:
             return
         try:
             with transaction.connection.begin_nested():
-                transaction.connection.exec_driver_sql(_DEFER, {"lanes": away, "me": self._me})
+                given = transaction.connection.exec_driver_sql(_DEFER, {"lanes": away, "me": self._me}).scalar()
         except DBAPIError as error:
             if error.connection_invalidated or error.orig is None:
                 raise
             if getattr(error.orig, "sqlstate", None) != _NO_SCHEMA:
-                self._trouble.note(translate(error.orig))
+                self._count("lost", 1)
+                self._trouble.note("going", translate(error.orig))
         else:
-            self._trouble.note(None)
+            if given:
+                self._count("given", len(given))
+            self._trouble.note("going", None)
 
     def listening(self) -> AbstractContextManager[None]:
         from gateway.ledger.postgresql.listening import Listening  # noqa: PLC0415 - the engine, for whoever listens
 
-        return Listening(self._url, self._me, self._ring, self._tell)
+        return Listening(self._url, self._me, self._ring, self._trouble, self._count)

@@ -19,11 +19,11 @@ from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ProcrastinateException
 from procrastinate.schema import SchemaManager
 
-from gateway.errors import LedgerAway
-from gateway.ledger.dispatch import Ring
+from gateway.errors import GatewayError, LedgerAway
+from gateway.ledger.dispatch import Count, Ring
 from gateway.ledger.fence import SESSION
 from gateway.ledger.postgresql.connecting import settings_of
-from gateway.ledger.postgresql.dispatch import SCHEMA, TASK, Tell, Trouble
+from gateway.ledger.postgresql.dispatch import SCHEMA, TASK, Trouble
 from gateway.ledger.postgresql.errors import translate
 
 _POLL_SECONDS: Final = 0.5
@@ -58,13 +58,16 @@ _TIDY: Final = (
 
 
 class Listening:
-    """While it is open, `ring` is called when another node wakes node `me`; `tell` is told what keeps wake-ups from coming."""
+    """While it is open, `ring` is called when another node wakes node `me`, and `count` is told `heard`; `trouble` notes what keeps wake-ups from
+    coming.
+    """
 
-    def __init__(self, url: str, me: str, ring: Ring, tell: Tell) -> None:
+    def __init__(self, url: str, me: str, ring: Ring, trouble: Trouble, count: Count) -> None:
         self._url = url
         self._me = me
         self._ring = ring
-        self._trouble = Trouble(tell)
+        self._count = count
+        self._trouble = trouble
         self._ending = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._work: asyncio.Task[None] | None = None
@@ -90,13 +93,13 @@ class Listening:
             except asyncio.CancelledError:
                 return
             except psycopg.Error as error:
-                self._trouble.note(translate(error))
+                self._note(translate(error))
             except (ProcrastinateException, OSError) as error:
                 cause = error.__cause__
                 away = LedgerAway(f"the worker for wake-ups: {type(error).__name__}")
-                self._trouble.note(translate(cause) if isinstance(cause, psycopg.Error) else away)
+                self._note(translate(cause) if isinstance(cause, psycopg.Error) else away)
             else:
-                self._trouble.note(LedgerAway("the worker for wake-ups has lost its connection"))
+                self._note(LedgerAway("the worker for wake-ups has lost its connection"))
             self._ending.wait(_PAUSE_SECONDS)
 
     async def _listen(self) -> None:
@@ -120,7 +123,7 @@ class Listening:
             self._loop, self._work = asyncio.get_running_loop(), asyncio.current_task()
             if self._ending.is_set():
                 return
-            self._loop.call_later(_PATIENCE_SECONDS, self._trouble.note, None)
+            self._loop.call_later(_PATIENCE_SECONDS, self._note, None)
             await app.run_worker_async(
                 queues=[self._me],
                 delete_jobs="always",
@@ -131,8 +134,12 @@ class Listening:
             )
 
     async def _look(self, lanes: list[str]) -> None:  # noqa: ARG002 - for whoever looks into the table
-        self._trouble.note(None)
+        self._note(None)
+        self._count("heard", 1)
         self._ring()
+
+    def _note(self, error: GatewayError | None) -> None:
+        self._trouble.note("coming", error)
 
     async def _configure(self, connection: psycopg.AsyncConnection[Any]) -> None:
         await connection.set_autocommit(True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy import Connection, or_, select
 
@@ -10,6 +12,9 @@ from gateway.errors import NotFound
 from gateway.ledger.tables import FILE, QUARANTINE, TRANSFERS
 from gateway.ledger.units import Quarantined, Transfer
 from gateway.settings.home import Home
+
+_LIST: Final = 500
+"""Values in one list of a query: SQLite bounds them."""
 
 
 def quarantined(connection: Connection, *, discarded: bool = False) -> list[Quarantined]:
@@ -47,6 +52,15 @@ def transfer_of(connection: Connection, row: Quarantined) -> Transfer:
 def kept_file(home: Home, row: Quarantined) -> Path:
     """Where a quarantined file lies: sealed, or where its own content was the reason, in the vault."""
     return home.infected / row.id if row.kind == FILE else home.quarantine / f"{row.id}.sealed"
+
+
+def by_ids(connection: Connection, ids: Sequence[str]) -> list[Quarantined]:
+    """What is, or was, locked away under these ids."""
+    found: list[Quarantined] = []
+    for start in range(0, len(ids), _LIST):
+        query = select(QUARANTINE).where(QUARANTINE.c.id.in_(ids[start : start + _LIST]))
+        found += map(Quarantined._make, connection.execute(query))
+    return found
 
 
 def is_known(connection: Connection, identity: str) -> bool:

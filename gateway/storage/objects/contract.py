@@ -51,6 +51,10 @@ class ObjectStore(Protocol):
         """Remove objects, durably; those that are missing are removed already."""
         ...
 
+    def written(self, key: str) -> float | None:
+        """When an object was written, by the store's clock, in seconds since 1970; None where there is no such object."""
+        ...
+
     def keys(self, prefix: str) -> Iterator[str]:
         """The keys below a prefix that ends at a part, such as `evidence` or "", in no order."""
         ...

@@ -94,6 +94,15 @@ class DirectoryStore:
         except OSError as error:
             raise _away(error) from error
 
+    def written(self, key: str) -> float | None:
+        try:
+            return self._path(key).stat(follow_symlinks=False).st_mtime
+        except FileNotFoundError:
+            self._require_mark()
+            return None
+        except OSError as error:
+            raise _away(error) from error
+
     def keys(self, prefix: str) -> Iterator[str]:
         self._require_mark()
         root = self._root / prefix

@@ -122,7 +122,7 @@ class S3Store:
                     _asked(lambda: obstore.put(self._store, key, content, mode="create", use_multipart=False))
                 except (AlreadyExistsError, PreconditionError):
                     return
-            elif not self._is_there(key):
+            elif self.written(key) is None:
                 pieces: IO[bytes] = sealed
                 _asked(
                     lambda: obstore.put(
@@ -158,6 +158,16 @@ class S3Store:
             except FileNotFoundError:
                 self._require_mark()
 
+    def written(self, key: str) -> float | None:
+        import obstore  # noqa: PLC0415 - as above
+
+        try:
+            return _asked(lambda: obstore.head(self._store, key))["last_modified"].timestamp()
+        except FileNotFoundError:
+            if key != MARK:
+                self._require_mark()
+            return None
+
     def keys(self, prefix: str) -> Iterator[str]:
         import obstore  # noqa: PLC0415 - as above
 
@@ -172,17 +182,8 @@ class S3Store:
         if not found:
             self._require_mark()
 
-    def _is_there(self, key: str) -> bool:
-        import obstore  # noqa: PLC0415 - as above
-
-        try:
-            _asked(lambda: obstore.head(self._store, key))
-        except FileNotFoundError:
-            return False
-        return True
-
     def _require_mark(self) -> None:
-        if not self._is_there(MARK):
+        if self.written(MARK) is None:
             raise StoreUnreachable(f"the bucket of [payloads] url has no {MARK}: it is another one, or not prepared")
 
 

@@ -28,6 +28,8 @@ VIEW = NodesView(
             partners=("E09000030", "4220"),
             version="1.2",
             likeness="a",
+            wake_ups=3,
+            wake_up_seconds=61.0,
         ),
         NodeView(
             "south-1",
@@ -78,6 +80,7 @@ def test_who_is_there_who_is_gone_and_what_moved(site: Program, monkeypatch: pyt
     assert "The nodes run different versions" not in said  # the one that is gone does not count
     assert "The site's own work, the console" in said
     assert "None: free to be taken" in said
+    assert "north-1 has not heard 3 wake-ups of other nodes" in said
     assert "south-1, which is gone" in said
     assert "north-1, about to give it up" in said
     assert "north-1 took over E09000030 and the site's own work of south-1, which was gone" in said

@@ -15,13 +15,18 @@ from gateway.settings.node import NodeSettings
 
 
 def test_what_the_heartbeat_said_is_read_by_the_same_clock_and_nothing_else_is(tmp_path: Path) -> None:
-    assert node_there.last(tmp_path, 100.0) < -1e8
-    node_there.note(tmp_path, 90.0)
-    assert node_there.last(tmp_path, 100.0) == 90.0
-    assert node_there.last(tmp_path, 50.0) < -1e8, "of a start of the machine before this one"
-    (tmp_path / "node-seen").write_text("?", encoding="ascii")
-    assert node_there.last(tmp_path, 100.0) < -1e8
-    node_there.note(tmp_path / "missing", 1.0)  # nothing is raised
+    path = tmp_path / "node-seen"
+    assert node_there.last(path, 100.0) < -1e8
+    node_there.note(path, 90.123456789)
+    made = path.stat()
+    assert node_there.last(path, 100.0) == 90.123456789
+    node_there.note(path, 91.0)
+    assert node_there.last(path, 100.0) == 91.0
+    assert path.stat().st_ino == made.st_ino  # whoever made it decides who may read it
+    assert node_there.last(path, 50.0) < -1e8, "of a start of the machine before this one"
+    path.write_text("?", encoding="ascii")
+    assert node_there.last(path, 100.0) < -1e8
+    node_there.note(path / "missing", 1.0)  # nothing is raised
 
 
 class Listening:
@@ -42,7 +47,7 @@ def test_the_server_of_a_node_that_is_away_rests(
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     settings: Any = SimpleNamespace(
         node=NodeSettings(name=name, lease_seconds=10.0),
-        home=SimpleNamespace(run=tmp_path),
+        home=SimpleNamespace(node_seen=tmp_path / "node-seen"),
         sftp_server=SimpleNamespace(managed=True),
         with_suspended=lambda _none: settings,
     )
@@ -59,6 +64,6 @@ def test_the_server_of_a_node_that_is_away_rests(
     for passed, seen in ((5.0, False), (4.0, False), (2.0, False), (0.0, True), (5.0, False), (2.0, False)):
         now[0] += passed
         if seen:
-            node_there.note(tmp_path, now[0])
+            node_there.note(tmp_path / "node-seen", now[0])
         server.look_after()
     assert said == (["start", "server.closed", "start", "server.closed"] if rests else ["start"])

@@ -12,13 +12,14 @@ import psycopg
 import pytest
 from sqlalchemy import event, update
 
+from gateway.daemon.pulse import Pulse, read_pulse
 from gateway.domain.requests import Act
-from gateway.errors import LedgerAway
-from gateway.ledger import copying, requests
+from gateway.errors import GatewayError, LedgerAway
+from gateway.ledger import copying, nodes, requests
 from gateway.ledger.audit.schema import check_schema
-from gateway.ledger.dispatch import dispatch_of
+from gateway.ledger.dispatch import STAGE, dispatch_of
 from gateway.ledger.migrate import migrate
-from gateway.ledger.postgresql.dispatch import SCHEMA, AcrossNodes
+from gateway.ledger.postgresql.dispatch import SCHEMA, AcrossNodes, Trouble, Waiting, waiting
 from gateway.ledger.postgresql.listening import prepare
 from gateway.ledger.store import Ledger
 from gateway.ledger.tables import NODES
@@ -112,6 +113,82 @@ def test_where_the_engine_s_tables_are_broken_the_work_goes_on_and_it_is_told_on
     assert road.troubles[1:] == [None]
     with road.ledger.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM events").scalar_one() == written
+
+
+def heard(road: Road) -> dict[str, Waiting]:
+    """What waits for which node."""
+    with road.ledger.read() as connection:
+        return dict(waiting(connection))
+
+
+def test_wake_ups_that_nobody_hears_are_counted_with_their_age_and_those_that_are_heard_are_not(
+    road: Road, url: str
+) -> None:
+    assert heard(road) == {}  # no node has listened yet
+    prepare(url, "b")
+    for _ in range(3):
+        road.write(*PARTNERS)
+    asked(url, f"UPDATE {SCHEMA}.procrastinate_events SET at = at - interval '90 s' WHERE id = 1")  # noqa: S608 - a constant
+    found = heard(road)["b"]
+    assert (found.number, 90 <= found.seconds < 120) == (3, True)
+    assert road.counted == {"given": 3}
+    with road.listens():  # which removes what it has not heard, and looks at everything
+        assert heard(road) == {}
+        road.rung.waits_for(road.write(PARTNERS[0]))
+    assert road.counted == {"given": 4, "heard": 1}
+    road.write(OURS)
+    assert road.counted["given"] == 4  # nobody else is to know
+
+
+def test_what_waits_is_not_known_where_the_engine_s_tables_are_others_and_the_reader_goes_on(
+    road: Road, url: str
+) -> None:
+    prepare(url, "b")
+    asked(url, f"ALTER TABLE {SCHEMA}.procrastinate_jobs RENAME COLUMN queue_name TO theirs")
+    with road.ledger.read() as connection:
+        assert waiting(connection) == {}
+        assert nodes.read(connection).nodes.keys() == {"a", "b"}
+
+
+def test_a_wake_up_that_could_not_be_given_is_counted(road: Road, url: str) -> None:
+    prepare(url, "b")
+    asked(url, f"DROP TABLE {SCHEMA}.procrastinate_jobs CASCADE")
+    road.write(PARTNERS[0])
+    road.write(PARTNERS[0])
+    assert road.counted == {"lost": 2}
+
+
+def test_it_is_over_when_wake_ups_go_and_come_again() -> None:
+    told: list[GatewayError | None] = []
+    trouble, away = Trouble(told.append), LedgerAway("x")
+    for where in ("going", "coming", "coming"):
+        trouble.note(where, away)
+    trouble.note("going", None)
+    trouble.note("going", None)
+    assert told == [away, away]
+    trouble.note("coming", None)
+    assert told == [away, away, None]
+
+
+def test_a_role_s_pulse_shows_how_it_stands_with_wake_ups(tmp_path: Path) -> None:
+    with Pulse(tmp_path, "vault") as pulse:
+        dispatch = dispatch_of("postgresql:///x", "a", lambda: None, lambda *_a, **_k: None, pulse=pulse)
+        assert isinstance(dispatch, AcrossNodes)
+        dispatch._trouble.note("coming", LedgerAway("x"))
+        dispatch._count("heard", 2)
+        dispatch._count("heard", 1)
+        pulse._last -= 1
+        pulse.beat()
+        said = read_pulse(tmp_path, "vault")
+        assert said is not None
+        assert {stage: each.code for stage, each in said.deferred.items()} == {STAGE: "ledger-away"}
+        assert (said.failures, said.counts) == ({STAGE: 1}, {STAGE: {"heard": 3}})
+        dispatch._trouble.note("coming", None)
+        pulse._last -= 1
+        pulse.beat()
+        said = read_pulse(tmp_path, "vault")
+        assert said is not None
+        assert said.deferred == {}
 
 
 def test_jobs_do_not_pile_up(road: Road, url: str) -> None:

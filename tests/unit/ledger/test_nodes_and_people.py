@@ -8,10 +8,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import select, update
 
 from gateway.administration.credentials import served
+from gateway.administration.metrics.reading import _nodes
 from gateway.administration.views.needs import Need
 from gateway.administration.views.needs import _nodes as needs
 from gateway.administration.views.nodes import NodesView, listed
@@ -24,6 +26,8 @@ from gateway.ledger import nodes, requests
 from gateway.ledger.audit.chain import check_chain
 from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.fence import outside
+from gateway.ledger.postgresql.dispatch import AcrossNodes
+from gateway.ledger.postgresql.listening import prepare
 from gateway.ledger.store import Ledger
 from gateway.ledger.tables import LANE_OWNERS, NODES, PEOPLE, TRANSFERS
 from gateway.settings.node import NodeSettings
@@ -248,8 +252,37 @@ def test_what_only_a_person_can_mend_about_nodes_is_said(site: Site) -> None:
     assert (set(view.late), view.moved) == ({SITE, *PARTNERS}, ())
     words = [str(each) for each in said(view)]
     assert ["is gone since" in each for each in words[:2]] == [True, True]
+    assert ["what partners left there and what was dropped there waits" in each for each in words[:2]] == [True, True]
     assert "no node has the site's own work" in words[2]
     assert words[3].startswith(f"no node works with {PARTNERS[0]}, ")
+
+
+def test_a_node_that_does_not_hear_the_others_is_said_once_that_is_late(site: Site) -> None:
+    site.beat("a", "b")
+    prepare(site.place, "a")
+    with site.ledger.write() as transaction:
+        admit(transaction, PARTNERS[0], 1)
+        AcrossNodes(site.place, "b", lambda: None, tell=lambda _error: None).wake(transaction, [PARTNERS[0]])
+    for seconds, late in ((0, False), (59, False), (4, True)):
+        with psycopg.connect(site.place) as connection:
+            connection.execute(
+                "UPDATE gateway_dispatch.procrastinate_events SET at = at - interval '1 s' * %s", (seconds,)
+            )
+        with site.ledger.read() as connection:
+            view = listed(settings("a"), connection)
+        assert [(each.name, each.wake_ups, each.unheard) for each in view.nodes] == [("a", 1, late), ("b", 0, False)]
+        assert ["node a has not heard 1 wake-ups" in str(each) for each in said(view)] == [True] * late
+    with site.ledger.read() as connection:
+        samples = {(each.metric.name, *each.labels): each.value for each in _nodes(settings("a"), connection)}
+    assert samples["gateway_wake_ups_waiting", "a"] == 1
+    assert samples["gateway_wake_ups_waiting", "b"] == samples["gateway_oldest_wake_up_seconds", "b"] == 0
+    oldest = samples["gateway_oldest_wake_up_seconds", "a"]
+    assert isinstance(oldest, float)
+    assert 63 <= oldest < 100
+    site.pass_time(LEASE * 2)
+    with site.ledger.read() as connection:
+        view = listed(settings("a"), connection)
+    assert [each.unheard for each in view.nodes] == [False, False]  # a node that is gone hears nothing
 
 
 def said(view: NodesView) -> list[Need]:

@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import pytest
 
+from gateway.administration.site.nodes import remove_copies
 from gateway.assembly import roles
 from gateway.errors import DiskFailed, LaneLost
 from gateway.ledger.queries import overview
@@ -29,7 +30,7 @@ from gateway.stages.inbound.acknowledge import Acknowledge
 from gateway.stages.inbound.deliver import Deliver
 from gateway.stages.inbound.open import Open
 from gateway.stages.node_lanes import NodeLanes
-from gateway.stages.timers.local_copies import AWAY, LocalCopies
+from gateway.stages.timers.local_copies import AWAY, DiscardedCopies, LocalCopies
 from gateway.storage.durable import Disk
 from tests.fakes.stores import SiteStore
 from tests.fakes.two_ledgers import PRETENDED, Bench, Pair, PretendedPgp, two_ledgers
@@ -204,6 +205,23 @@ def test_a_node_that_is_killed_between_any_two_operations_is_followed_by_another
             assert_delivered(pair, north, south)
 
 
+def test_a_node_that_is_killed_and_given_up_leaves_nothing_beside_peoples_files(
+    tmp_path: Path, all_points: int
+) -> None:
+    for at in range(1, all_points + 1, EVERY):
+        with opened_at_north(tmp_path / str(at)) as (pair, north, south):
+
+            def end() -> None:
+                raise KilledError
+
+            north.starts(Reached(at, end).disk())
+            with pytest.raises(KilledError):
+                north.work()
+            remove_copies(south.context, "north")
+            south.work()
+            assert_delivered(pair, south, south)
+
+
 def test_a_node_that_stands_still_and_goes_on_after_another_has_done_the_work_changes_nothing(
     tmp_path: Path, all_points: int
 ) -> None:
@@ -243,6 +261,27 @@ def test_plaintext_of_a_lane_that_is_elsewhere_leaves_the_node_after_a_while_and
         assert [path.name for path in dwp.home.custody.iterdir()] == [loose.name]
         stored = {path.name for path, _ in dwp.context.payloads.names(dwp.home.custody)}
         assert stored == set(kept)
+
+
+def test_what_is_discarded_at_another_node_leaves_this_one_and_what_is_kept_stays(tmp_path: Path) -> None:
+    with two_ledgers(tmp_path, stored=True) as pair:
+        dwp = pair.dwp
+        context = replace(dwp.context, lanes=cast("NodeLanes", SimpleNamespace(elsewhere=frozenset())))
+        names = [dwp.context.new_id() for _ in range(3)]
+        for directory, ending in ((dwp.home.quarantine, ".sealed"), (dwp.home.infected, "")):
+            for name in names:
+                (directory / f"{name}{ending}").write_bytes(b"locked away")
+        for name, discarded in ((names[0], 1.0), (names[1], None)):
+            dwp.sql(
+                "INSERT INTO quarantine VALUES (?, 'consignment', 'c', ?, 'replay', 'r', 1, 1, 'x', ?, '')",
+                name, pair.la.code, discarded,
+            )  # fmt: skip
+        assert DiscardedCopies(dwp.context).step().done == 0  # a gateway alone has discarded its own
+        sealed, infected = DiscardedCopies(context), LocalCopies(context)
+        assert (sealed.step().done, infected.step().done) == (1, 1)
+        assert (sealed.step().due or 0.0) > dwp.now + 50  # not before a minute has passed
+        assert {path.stem for path in dwp.home.quarantine.iterdir()} == set(names[1:])  # the last one has no row yet
+        assert {path.name for path in dwp.home.infected.iterdir()} == set(names[1:])
 
 
 def test_opened_consignment_of_a_lane_that_is_elsewhere_leaves_the_node(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.administration.metrics.catalogue import WAKE_UPS
 from gateway.administration.metrics.exposition import Exposition
 from gateway.administration.metrics.reading import clock_skew, machine_samples
 from gateway.administration.metrics.serving import MetricsServer
@@ -315,3 +316,17 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def test_wake_ups_are_told_by_role_and_by_what_became_of_them(pair: Pair) -> None:
+    home = pair.dwp.home
+    with Pulse(home.run, Role.VAULT) as pulse:
+        for what, number in (("given", 2), ("heard", 5)):
+            pulse.count("wake-ups", what, number)
+        pulse.count("another stage", "given", 7)
+        pulse._last -= 1
+        pulse.beat()
+        said = {
+            sample.labels: sample.value for sample in machine_samples(pair.dwp.settings) if sample.metric is WAKE_UPS
+        }
+    assert said == {("vault", "given"): 2, ("vault", "heard"): 5}

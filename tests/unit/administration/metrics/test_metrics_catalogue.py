@@ -19,6 +19,7 @@ FEW: Final = {
     "flow",
     "kind",
     "node",
+    "outcome",
     "partner",
     "role",
     "site",
