@@ -9,7 +9,7 @@ import os
 import random
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -416,7 +416,7 @@ def swept(root: Path, drawn: Callable[[int], list[int]]) -> int:
             (landing / f"{bench.context.new_id()}.pgp").write_bytes(b"no message")
             stages = [each for each in pair.stages_of(bench) if isinstance(each, Collect | Open)]
 
-            def act(stages: list[Stage] = stages) -> None:
+            def act(stages: Sequence[Stage] = stages) -> None:
                 while sum(stage.step().done for stage in stages):
                     pass
 
