@@ -370,7 +370,9 @@ def test_submitted_files_are_in_the_store_before_they_are_in_custody(tmp_path: P
             assert list(context.payloads.names(context.home.custody)) == [kept]
             assert not kept.path.exists()
             copies.move_in()
-        assert kept.path.read_bytes() == b"claim"
+            assert kept.path.read_bytes() == b"claim"
+        assert not kept.path.exists(), "it was not recorded"
+        assert list(context.payloads.names(context.home.custody)) == []
 
 
 def test_plaintext_without_a_row_leaves_the_store_after_two_days(tmp_path: Path) -> None:
