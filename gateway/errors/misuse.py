@@ -110,6 +110,17 @@ class NodesNotSharing(Misuse):
     remedy = 'docs/operators/nodes.md, "First": the ledger, the store and the shared directories come before the second node.'
 
 
+class SharedTwice(Misuse):
+    """A directory of this machine is to be shared, holds something, and is in the shared place already."""
+
+    code = "shared-twice"
+    exit_status = 69
+    remedy = (
+        "Leave the gateway stopped. Move what lies in this machine's directory into the one of that name in the shared place, under the same "
+        "names, until it is empty; then give the command again."
+    )
+
+
 class WaybillRefused(Misuse):
     """A directory with carried files has no waybill of a partner for this site, or one that does not hold."""
 
