@@ -46,6 +46,7 @@ def nodes(ctx: click.Context, *, as_json: bool, as_csv: bool) -> None:
     if ctx.invoked_subcommand is not None:
         return
     from gateway.administration.access import reading  # noqa: PLC0415  # slow to import
+    from gateway.administration.site.held_up import away_from  # noqa: PLC0415  # slow to import
     from gateway.administration.views.nodes import NodeView, listed  # noqa: PLC0415  # slow to import
 
     settings = settings_of(ctx)
@@ -59,6 +60,10 @@ def nodes(ctx: click.Context, *, as_json: bool, as_csv: bool) -> None:
         output.say("This gateway is the only one of its site: [node] name is not set.")
     else:
         _tell(found)
+        if (away := away_from(settings)) is not None:
+            output.say(
+                f"This node, {settings.node.name}, does not reach {away.what} for {away.seconds:.0f} s [{away.code}]: its vault's log says why."
+            )
 
 
 @nodes.command()

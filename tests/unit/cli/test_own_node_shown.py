@@ -1,0 +1,74 @@
+"""What `gateway status` and `gateway nodes` say at a node that does not reach its store, and at one that is gone itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from gateway.administration.access import reading
+from gateway.administration.site.held_up import away_from
+from gateway.administration.site.machine import look
+from gateway.administration.views.health import health
+from gateway.administration.views.health_fields import AwayFrom, Health
+from gateway.administration.views.needs import needs_of
+from gateway.administration.views.nodes import NodeView
+from gateway.daemon.lock import held
+from gateway.daemon.node_there import STAGE
+from gateway.daemon.pulse import Pulse
+from gateway.settings.node import NodeSettings
+from tests.fakes.two_ledgers import Pair
+
+STORE = AwayFrom("its store", 90.0, "store-unreachable")
+
+
+@pytest.fixture
+def found(pair: Pair) -> Health:
+    with reading(pair.dwp.settings) as connection:
+        return health(pair.dwp.settings, connection, look(pair.dwp.settings, time.time()), time.time())
+
+
+def node(name: str, state: str) -> NodeView:
+    moment = "2026-11-29T06:00:00Z"
+    return NodeView(name, state, moment, moment, 0, site=False, console=False, partners=(), version="1", likeness=None)
+
+
+def said(found: Health, *, away: AwayFrom | None, runs: bool = True) -> list[str]:
+    processes = {**found.processes, "gateway": 1 if runs else None, "vault": 1 if runs else None}
+    nodes = (node("here", "gone"), node("there", "gone"))
+    told = needs_of(replace(found, node="here", nodes=nodes, away=away, processes=processes), "", time.time())
+    return [str(each) for each in told if each.topic.value == "nodes"]
+
+
+def test_this_node_is_not_told_to_look_at_its_own_machine(found: Health) -> None:
+    here, there = said(found, away=STORE)
+    assert here.startswith("this node, here, does not reach its store for 90 seconds [store-unreachable]")
+    assert there.startswith("node there is gone since")
+    assert "may be what this node does not reach" in there
+    here, there = said(found, away=None)
+    assert (here.startswith("this node, here, is gone since"), "its vault runs" in here) == (True, True)
+    assert "look at its machine" in there
+    assert said(found, away=None, runs=False)[0].endswith("`gateway run` here")
+
+
+@pytest.fixture
+def vault(pair: Pair) -> Iterator[Pulse]:
+    run, now = pair.dwp.home.run, iter(range(0, 1000, 10))
+    with held(run, "vault"), Pulse(run, "vault", monotonic=lambda: float(next(now))) as pulse:
+        yield pulse
+
+
+@pytest.mark.parametrize(("code", "what"), [("store-unreachable", "its store"), ("ledger-away", "the ledger")])
+def test_what_the_vault_does_not_reach_is_seen_at_once_and_not_once_it_is_over(
+    pair: Pair, vault: Pulse, code: str, what: str
+) -> None:
+    settings = replace(pair.dwp.settings, node=NodeSettings(name="here"))
+    vault.failed_step(STAGE, code)
+    assert away_from(settings) == look(settings, 0.0).away == AwayFrom(what, 10.0, code)
+    assert look(settings, 0.0).held_up == (), "it is told once"
+    assert away_from(pair.dwp.settings) is None, "a gateway that works alone is no node"
+    vault.goes_on(STAGE)
+    vault.beat()
+    assert away_from(settings) is None
