@@ -102,7 +102,7 @@ def take_console(ctx: click.Context, reason: str, *, as_json: bool) -> None:
     """Have the console served at this node from now on. The node that served it ends doing so within seconds.
 
     Passwords, passkeys, sessions and tokens are in state/console of the node that served it. Copy that directory here first, with the gateway
-    stopped there; or let everybody have a new link: `gateway people link USER`.
+    stopped there; or let everybody have a new link: `gateway people link USER --reason TEXT`.
 
     \b
     Example:
@@ -119,7 +119,9 @@ def take_console(ctx: click.Context, reason: str, *, as_json: bool) -> None:
     before = "no node before" if done.before is None else f"{done.before} before"
     output.say(f"The console is served at {done.node} now ({before}).")
     if not settings.home.console_store.exists():
-        output.say("There is no state/console here: everybody needs a new link, `gateway people link USER`.")
+        output.say(
+            "There is no state/console here: everybody needs a new link, `gateway people link USER --reason TEXT`."
+        )
 
 
 def _tell(found: NodesView) -> None:

@@ -156,9 +156,11 @@ def heartbeat(
     node, home = settings.node, settings.home
 
     def away(code: str | None) -> None:
-        if pulse is not None and code is None:
+        if pulse is None:
+            return
+        if code is None:
             pulse.goes_on(node_there.STAGE)
-        elif pulse is not None:
+        else:
             pulse.put_off(node_there.STAGE, code)
 
     def reach() -> None:

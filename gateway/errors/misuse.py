@@ -210,8 +210,8 @@ class ConsoleElsewhere(Misuse):
     code = "console-elsewhere"
     exit_status = 69
     remedy = (
-        "Go to that node. To have it served here, stop it there, copy state/console to this machine, and give `gateway nodes console --reason "
-        "TEXT` here. docs/operators/nodes.md has it step by step."
+        "Go to that node. To have it served here, stop it there, copy state/console to this machine, and give `gateway nodes take-console "
+        "--reason TEXT` here. docs/operators/nodes.md has it step by step."
     )
 
 
@@ -337,7 +337,7 @@ class LinkRefused(Misuse):
 
     code = "link"
     exit_status = 77
-    remedy = "Ask an administrator for a new one: `gateway people link USER`."
+    remedy = "Ask an administrator for a new one: `gateway people link USER --reason TEXT`."
 
 
 class KeyReused(Misuse):
