@@ -167,7 +167,8 @@ def _nodes(health: Health) -> Iterator[Need]:
     likenesses: dict[str | None, list[str]] = {}
     for node in [each for each in health.nodes if each.state == "up" and each.likeness is not None]:
         likenesses.setdefault(node.likeness, []).append(node.name)
-    if len(likenesses) > 1:
+    versions = sorted({node.version for node in health.nodes if node.state == "up"})
+    if len(likenesses) > 1 and len(versions) == 1:  # another version may put it into other words
         named = " and ".join(", ".join(names) for names in likenesses.values())
         says = f"nodes have different partners' files, keys or addresses: {named}"
         yield Need(
@@ -181,7 +182,6 @@ def _nodes(health: Health) -> Iterator[Need]:
             yield Need(
                 Topic.NODES, says, ": its work is found by rescans meanwhile; its log says why, docs/operators/nodes.md"
             )
-    versions = sorted({node.version for node in health.nodes if node.state == "up"})
     if len(versions) > 1:
         says = f"nodes of this site run different versions: {', '.join(versions)}"
         yield Need(Topic.NODES, says, ": bring all to the newest, docs/operators/upgrading.md")

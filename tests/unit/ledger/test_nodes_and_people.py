@@ -286,4 +286,4 @@ def test_a_node_that_does_not_hear_the_others_is_said_once_that_is_late(site: Si
 
 
 def said(view: NodesView) -> list[Need]:
-    return [*needs(SimpleNamespace(nodes=view.nodes, lanes_late=view.late))]  # type: ignore[arg-type]
+    return [*needs(SimpleNamespace(nodes=view.nodes, lanes_late=view.late, away=None, node=""))]  # type: ignore[arg-type]
