@@ -11,7 +11,7 @@ import click
 import pytest
 
 from gateway.cli import gateway
-from gateway.errors import documented_errors
+from gateway.errors import GatewayError, documented_errors
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 _QUOTED: Final = re.compile(r"`gateway ([^`]+)`")
@@ -64,7 +64,7 @@ def said_in(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("error", [*documented_errors()], ids=lambda error: error.code)
-def test_commands_that_remedies_name_exist(error: type) -> None:
+def test_commands_that_remedies_name_exist(error: type[GatewayError]) -> None:
     assert said_in(error.remedy) == []
 
 
