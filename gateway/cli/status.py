@@ -68,7 +68,8 @@ def _found(ctx: click.Context) -> Health:
 def _tell(health: Health) -> None:
     running = {name: process for name, process in health.processes.items() if process is not None}
     processes = ", ".join(f"{name} {process}" for name, process in running.items())
-    click.echo(f"{health.site} {f'runs: {processes}' if running else 'does not run'}")
+    here = f"{health.site}, node {health.node}," if health.node else health.site
+    click.echo(f"{here} {f'runs: {processes}' if running else 'does not run'}")
     _tell_counts(health.counts["transfer"], health.unconfirmed)
     if oldest := health.oldest_waiting:
         when = tables.brief(oldest.created)

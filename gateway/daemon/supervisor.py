@@ -259,4 +259,11 @@ def _files(home: Home, stopped: Container[str], passed_over: PassedOver) -> Iter
 
 def _logger(settings: Settings) -> Logger:
     logs = settings.logs
-    return configure(settings.site.code, NAME, stream=sys.stderr.buffer, format=logs.format, level=logs.level)
+    return configure(
+        settings.site.code,
+        NAME,
+        node=settings.node.name,
+        stream=sys.stderr.buffer,
+        format=logs.format,
+        level=logs.level,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,9 +16,14 @@ from gateway.administration.views.health import health
 from gateway.administration.views.health_fields import AwayFrom, Health
 from gateway.administration.views.needs import needs_of
 from gateway.administration.views.nodes import NodeView
+from gateway.cli.site import log_of
+from gateway.cli.status import _tell
 from gateway.daemon.lock import held
 from gateway.daemon.node_there import STAGE
 from gateway.daemon.pulse import Pulse
+from gateway.daemon.role_frame import logged
+from gateway.daemon.supervisor import _logger as supervisor_logger
+from gateway.settings.model import LogSettings
 from gateway.settings.node import NodeSettings
 from tests.fakes.two_ledgers import Pair
 
@@ -40,6 +46,27 @@ def said(found: Health, *, away: AwayFrom | None, runs: bool = True) -> list[str
     nodes = (node("here", "gone"), node("there", "gone"))
     told = needs_of(replace(found, node="here", nodes=nodes, away=away, processes=processes), "", time.time())
     return [str(each) for each in told if each.topic.value == "nodes"]
+
+
+def test_whoever_writes_a_log_at_a_node_names_it(pair: Pair, capfd: pytest.CaptureFixture[str]) -> None:
+    logs = LogSettings(format="json", level="info")
+    settings = replace(pair.dwp.settings, node=NodeSettings(name="north-1"), logs=logs)
+    log_of(settings).info("gateway.reloaded")
+    supervisor_logger(settings).info("gateway.started")
+    with logged(settings, "link"):
+        pass
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert [(line["role"], line["node"]) for line in lines] == [
+        ("command", "north-1"),
+        ("gateway", "north-1"),
+        ("link", "north-1"),
+    ]
+
+
+def test_the_head_of_status_names_the_node(found: Health, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, head in (("north-1", "DWP, node north-1, does not run"), ("", "DWP does not run")):
+        _tell(replace(found, node=name))
+        assert capsys.readouterr().out.splitlines()[0] == head
 
 
 def test_this_node_is_not_told_to_look_at_its_own_machine(found: Health) -> None:
