@@ -20,12 +20,28 @@ class UsageWrong(Misuse):
     remedy = "`gateway COMMAND --help` shows how."
 
 
+class StateOther(UsageWrong):
+    """What was to be decided about is in a state in which that cannot be decided: it went on meanwhile, or somebody decided before."""
+
+    code = "unit-state"
+    remedy = "`gateway show ID` tells what happened to it, who decided what, and what to do next."
+
+
 class NotFound(Misuse):
     """There is nothing of that id or name."""
 
     code = "not-found"
     exit_status = 65
     remedy = "`gateway transfers` and `gateway quarantine list` show the ids; the first characters are enough where they are unique."
+
+
+class NodeUnknown(NotFound):
+    """The site has no node of that name."""
+
+    code = "node-unknown"
+    remedy = (
+        "`gateway nodes` lists the nodes that there are. One that was forgotten, or has never run, is not among them."
+    )
 
 
 class CardRefused(Misuse):
