@@ -16,5 +16,5 @@ def require_own_name(settings: Settings, wait_seconds: float | None = None) -> N
         return
     from gateway.ledger.postgresql import holding  # noqa: PLC0415 - a gateway that works alone needs no database's library
 
-    with holding.held(place, Role.VAULT, name, holding.WAIT_SECONDS if wait_seconds is None else wait_seconds):
+    with holding.held(place, Role.VAULT, name, wait_seconds):
         pass

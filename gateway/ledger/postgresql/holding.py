@@ -14,17 +14,17 @@ from typing import Final
 from gateway.errors import NodeRunsElsewhere, SiteBusy
 from gateway.ledger.postgresql.asking import asked
 
-WAIT_SECONDS: Final = 15.0
+_WAIT_SECONDS: Final = 15.0
 """A session of a process that was killed ends a moment after it."""
 _PAUSE: Final = 0.2
 
 
 @contextmanager
-def held(url: str, role: str, node: str = "", wait_seconds: float = WAIT_SECONDS) -> Iterator[None]:
+def held(url: str, role: str, node: str = "", wait_seconds: float | None = None) -> Iterator[None]:
     """Hold the role's lock while the block runs: the site's, or that of a node."""
     name = f"{role} of {node}" if node else role
     with asked(url) as ask:
-        until = time.monotonic() + wait_seconds
+        until = time.monotonic() + (_WAIT_SECONDS if wait_seconds is None else wait_seconds)
         while not ask(f"SELECT pg_try_advisory_lock(hashtext('gateway'), hashtext('{name}'))"):
             if time.monotonic() > until and node:
                 raise NodeRunsElsewhere(f"node {node} runs already, on another machine or in another HOME")

@@ -33,6 +33,14 @@ def test_what_was_put_back_from_a_copy_goes_into_the_place_that_survived(pair: P
     assert (pair.dwp.home.inbound / "delivered").read_bytes() == b"x"
 
 
+@pytest.mark.parametrize("where", ["nonsense", "127.0.0.1", "north-2:0", "north-2:65536", "2222:", ":2222"])
+def test_a_node_does_not_join_at_what_is_no_address(run: Run, tmp_path: Path, where: str) -> None:
+    package = tmp_path / "node.pgp"
+    package.write_bytes(b"no package")
+    said = run(None, "--home", tmp_path / "new", "nodes", "join", package, "--node", "north-2", "--sftp", where)
+    assert (said.status, "--sftp takes HOST:PORT" in said.err, (tmp_path / "new").exists()) == (64, True, False)
+
+
 def test_a_directory_that_holds_something_and_is_there_already_is_named_and_nothing_is_moved(
     pair: Pair, run: Run, place: Path
 ) -> None:

@@ -177,7 +177,7 @@ def test_a_name_that_a_node_elsewhere_has_is_refused_before_anything_starts_and_
 def test_a_gateway_whose_name_another_has_starts_nothing(
     site: Site, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(holding, "WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(holding, "_WAIT_SECONDS", 0.0)
     monkeypatch.setattr(Server, "start", lambda _server: pytest.fail("its SFTP server was started"))
     with held(settings.ledger.url, "vault", "a"), pytest.raises(NodeRunsElsewhere):
         Supervisor(settings).run()
