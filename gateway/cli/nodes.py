@@ -56,6 +56,8 @@ def nodes(ctx: click.Context, *, as_json: bool, as_csv: bool) -> None:
         output.show_json(found)
     elif as_csv:
         output.show_csv(NodeView, found.nodes)
+    elif not found.nodes and settings.node.name:
+        output.say(f"This is node {settings.node.name}, and no node of the site has run yet: `gateway run`.")
     elif not found.nodes:
         output.say("This gateway is the only one of its site: [node] name is not set.")
     else:
@@ -149,7 +151,8 @@ def _tell(found: NodesView) -> None:
         )
     if found.without:
         late = " for longer than it should take" if found.late else ""
-        output.say(f"Nobody works now on: {', '.join(found.without)}{late}")
+        lanes = ["the site's own work" if lane == SITE else lane for lane in found.without]
+        output.say(f"Nobody works now on: {', '.join(lanes)}{late}")
     for node in found.nodes:
         if node.unheard:
             number = output.counted(node.wake_ups, "wake-up")

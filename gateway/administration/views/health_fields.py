@@ -268,3 +268,8 @@ class Health:
     node: str = ""
     """This machine's node; "" where the gateway works alone."""
     away: AwayFrom | None = None
+
+    @property
+    def console_at(self) -> str | None:
+        """The other node that serves the site's console, None where it is this one's, or nobody's yet."""
+        return next((node.name for node in self.nodes if node.console and node.name != self.node), None)

@@ -218,7 +218,7 @@ def audit_needs(last: LastAudit, now: float) -> Iterator[Need]:
 
 
 def _missing_roles(health: Health) -> Iterator[tuple[str, str]]:
-    roles = [name for name in health.processes if name != "gateway"]
+    roles = [name for name in health.processes if name != "gateway" and (name != "console" or not health.console_at)]
     missing = [name for name in roles if health.processes[name] is None]
     if missing and health.due:
         yield f"{health.due} units of work are due, and {', '.join(missing)} does not run", ": `gateway run`"

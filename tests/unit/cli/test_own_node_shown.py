@@ -15,7 +15,8 @@ from gateway.administration.site.machine import look
 from gateway.administration.views.health import health
 from gateway.administration.views.health_fields import AwayFrom, Health
 from gateway.administration.views.needs import needs_of
-from gateway.administration.views.nodes import NodeView
+from gateway.administration.views.nodes import NodesView, NodeView
+from gateway.cli.nodes import _tell as tell_nodes
 from gateway.cli.site import log_of
 from gateway.cli.status import _tell
 from gateway.daemon.lock import held
@@ -23,9 +24,11 @@ from gateway.daemon.node_there import STAGE
 from gateway.daemon.pulse import Pulse
 from gateway.daemon.role_frame import logged
 from gateway.daemon.supervisor import _logger as supervisor_logger
+from gateway.domain.ownership import SITE
 from gateway.settings.model import LogSettings
 from gateway.settings.node import NodeSettings
 from tests.fakes.two_ledgers import Pair
+from tests.unit.cli.conftest import Run
 
 STORE = AwayFrom("its store", 90.0, "store-unreachable")
 
@@ -78,6 +81,34 @@ def test_this_node_is_not_told_to_look_at_its_own_machine(found: Health) -> None
     assert (here.startswith("this node, here, is gone since"), "its vault runs" in here) == (True, True)
     assert "look at its machine" in there
     assert said(found, away=None, runs=False)[0].endswith("`gateway run` here")
+
+
+def test_a_console_that_is_elsewhere_is_not_missed_here(found: Health, capsys: pytest.CaptureFixture[str]) -> None:
+    processes = {"gateway": 1, "inspect": 2, "vault": 3, "link": 4, "console": None}
+    at = {name: replace(node(name, "up"), console=name == "there") for name in ("here", "there")}
+    here = replace(found, node="here", nodes=tuple(at.values()), processes=processes)
+    missed = [str(each) for each in needs_of(here, "", time.time()) if "console" in str(each)]
+    assert missed == []
+    assert "console does not run" in str([*needs_of(replace(here, node="there"), "", time.time())])
+    _tell(replace(here, processes={**processes, "console": 5}))
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.endswith("console 5 (waits: it is at there)")
+    assert any("node there" in line and "the console is there" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("here", "This is node here, and no node of the site has run yet"), ("", "name is not set")]
+)
+def test_nodes_before_any_has_run(pair: Pair, run: Run, monkeypatch: pytest.MonkeyPatch, name: str, said: str) -> None:
+    monkeypatch.setattr("gateway.administration.views.nodes.listed", lambda *_: NodesView())
+    settings = replace(pair.dwp.settings, node=NodeSettings(name=name))
+    monkeypatch.setattr("gateway.cli.nodes.settings_of", lambda _: settings)
+    assert said in run(pair.dwp, "nodes").err
+
+
+def test_lanes_that_nobody_has_are_said_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    tell_nodes(NodesView(nodes=(node("here", "up"),), without=(SITE, "E09000030")))
+    assert "Nobody works now on: the site's own work, E09000030" in capsys.readouterr().err
 
 
 @pytest.fixture
