@@ -96,7 +96,7 @@ def test_what_a_person_asked_is_done_in_their_name(dwp: Bench) -> None:
 
 def test_every_act_has_a_role_that_carries_it_out_by_a_stage_of_its_own() -> None:
     by_stages = sorted([*INSPECT_ACTS, *VAULT_ACTS])
-    assert by_stages == sorted(request_answers._POLICY)
+    assert by_stages == sorted([*request_answers._POLICY, *request_answers._PREPARED])
     assert sorted([*by_stages, *BESIDE, *PROVING, *LINK_ACTS, Act.SEND]) == sorted(act for act in Act if act.by_stage)
     assert all((act.role, act.people) == ("console", 2) for act in Act if act.about_people), (
         "done when the second agrees"
