@@ -70,14 +70,14 @@ def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable
     from gateway.ledger.head_file import HeadFile
     from gateway.ledger.store import Ledger
     from gateway.logs import announcer, announcer_of_all
-    from gateway.stages import node_there
+    from gateway.stages import node_seen
     from gateway.stages.context import StageContext
     from gateway.stages.itinerary import Role
     from gateway.stages.node_lanes import NodeLanes
 
     node = settings.node
     lanes = bool(node.name) and role in set(Role)
-    own = partial(node_there.incarnation, settings.home.node_seen)
+    own = partial(node_seen.incarnation, settings.home.node_seen)
     ledger = Ledger(
         settings.ledger_place,
         clock=time.time,

@@ -3,10 +3,11 @@
 The vault, since a node without it works on nothing: where it has ended for a whole lease, other nodes have its lanes. A thread, since a step
 of the vault may take longer than a lease. The other roles read the owners at each round (`stages.node_lanes`), and are woken when they
 have changed. A fault of the ledger, or of what else a node needs to work (`Needs`), is told once and tried again: whoever lacks it counts as gone, and is fenced. Such a
-node could work on nothing, and would only keep its lanes from others.
+node could work on nothing, and would only keep its lanes from others. A database that lacks what this node has seen ends the role, whose
+next start halts the gateway; the other nodes are told by the ledger.
 
 The ledger gives each start of a node an incarnation, and a new one where it had counted as gone. The roles of this machine learn it from here alone
-(`stages.node_there`). So where another machine takes the name, what this one does is of an incarnation before, and refused. Raises NodeTaken then.
+(`stages.node_seen`). So where another machine takes the name, what this one does is of an incarnation before, and refused. Raises NodeTaken then.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Final, Self
 
-from gateway.daemon.pulse import StillPulse, read_pulse
+from gateway.daemon import node_there
+from gateway.daemon.pulse import Pulse, StillPulse, read_pulse
 from gateway.daemon.stage_loop import UNABLE
 from gateway.domain.ownership import SITE, Moves, living, moves
-from gateway.errors import DiskFull, GatewayError, NodeHeld, NodeTaken, RoleStill
+from gateway.errors import DiskFull, GatewayError, Halt, LedgerRolledBack, NodeHeld, NodeTaken, RoleStill
 from gateway.ledger import nodes
 from gateway.ledger.fence import outside, session_of
 from gateway.ledger.head_file import HeadFile
@@ -31,7 +34,7 @@ from gateway.ledger.store import Ledger
 from gateway.logs import Logger, announcer, announcer_of_all
 from gateway.settings.likeness import likeness
 from gateway.settings.model import Settings
-from gateway.stages import node_there
+from gateway.stages import node_seen
 from gateway.stages.itinerary import Role
 from gateway.storage.durable import try_writing
 from gateway.storage.payloads import Payloads
@@ -53,7 +56,7 @@ class Heartbeat:
 
     `ledger` is its own, and closed at the end. `partners` are those of the settings; `changed` is called when owners have changed, `there` with the
     incarnation as which the ledger has noted the node. `before` gives the one that this machine had, None where it had none. `reach` raises a GatewayError where this
-    node cannot work.
+    node cannot work. `away` is given the code of each fault, and None after the last one.
     """
 
     def __init__(
@@ -71,7 +74,9 @@ class Heartbeat:
         there: Callable[[int], None],
         before: Callable[[], int | None],
         reach: Callable[[], None] = lambda: None,
+        away: Callable[[str | None], None] = lambda _code: None,
     ) -> None:
+        self._away = away
         self._there = there
         self._before = before
         self._reach = reach
@@ -126,14 +131,25 @@ class Heartbeat:
         except NodeTaken:
             self.taken = True
             return False
+        except Halt as error:
+            # The role ends, and its next start says this and halts.
+            if isinstance(error, LedgerRolledBack) and self._incarnation is not None:
+                with suppress(GatewayError):
+                    self._ledger.close_as(self._incarnation, error)
+            self._say("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy, stage="heartbeat")
+            return False
         except GatewayError as error:
             if error.code != self._failed:
-                self._say("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy, stage="heartbeat")
+                self._say(
+                    "work.deferred", code=error.code, reason=error.reason, remedy=error.remedy, stage=node_there.STAGE
+                )
             self._failed = error.code
+            self._away(error.code)
             return True
         if self._failed:
-            self._say("work.resumed", stage="heartbeat")
+            self._say("work.resumed", stage=node_there.STAGE)
             self._failed = ""
+            self._away(None)
         return True
 
     def beat(self) -> None:
@@ -217,10 +233,21 @@ class Needs:
         self._tried = now
 
 
-def heartbeat(settings: Settings, payloads: Payloads, log: Logger, changed: Callable[[], None]) -> Heartbeat:
-    """That of this gateway's node, with a ledger of its own."""
+def heartbeat(
+    settings: Settings, payloads: Payloads, log: Logger, changed: Callable[[], None], pulse: Pulse | None
+) -> Heartbeat:
+    """That of this gateway's node, with a ledger of its own. What it does not reach shows in the vault's `pulse`."""
     node, home = settings.node, settings.home
     needs = Needs(settings, payloads, time.monotonic)
+
+    def away(code: str | None) -> None:
+        if pulse is None:
+            return
+        if code is None:
+            pulse.goes_on(node_there.STAGE)
+        else:
+            pulse.put_off(node_there.STAGE, code)
+
     ledger = Ledger(
         settings.ledger_place,
         clock=time.time,
@@ -240,7 +267,8 @@ def heartbeat(settings: Settings, payloads: Payloads, log: Logger, changed: Call
         say=announcer(log),
         likeness=likeness(settings),
         changed=changed,
-        there=lambda incarnation: node_there.note(home.node_seen, time.monotonic(), incarnation),
-        before=lambda: node_there.incarnation(home.node_seen),
+        there=lambda incarnation: node_seen.note(home.node_seen, time.monotonic(), incarnation),
+        before=lambda: node_seen.incarnation(home.node_seen),
         reach=needs.look,
+        away=away,
     )

@@ -29,7 +29,7 @@ from gateway.ledger.queries import fair_share, identities
 from gateway.ledger.store import Ledger
 from gateway.ledger.tables import LANE_OWNERS, TRANSFERS
 from gateway.ledger.units import Transfer
-from gateway.stages import node_there
+from gateway.stages import node_seen
 from gateway.stages.context import StageContext, Step
 from gateway.stages.node_lanes import NodeLanes
 
@@ -106,7 +106,7 @@ def main(url: str, lease: float, every: float, seed: int, directory: Path, partn
         stopping=lambda: bool(ending),
     )
     known = directory / f"{NAME}.seen"
-    lanes = NodeLanes(ledger, partners, NAME, lambda: node_there.incarnation(known))
+    lanes = NodeLanes(ledger, partners, NAME, lambda: node_seen.incarnation(known))
     context = replace(context, lanes=lanes)
     with WakeUp(directory, NAME) as wake_up:
         ledger.dispatch = dispatch_of(url, NAME, wake_up.wake, say, here=lanes.working, rings_here=False)
@@ -119,8 +119,8 @@ def main(url: str, lease: float, every: float, seed: int, directory: Path, partn
             partners=partners,
             say=say,
             changed=wake_up.wake,
-            there=lambda incarnation: node_there.note(known, time.monotonic(), incarnation),
-            before=lambda: node_there.incarnation(known),
+            there=lambda incarnation: node_seen.note(known, time.monotonic(), incarnation),
+            before=lambda: node_seen.incarnation(known),
         )
         with ledger.dispatch.listening(), beat:
             StageLoop(context, [Validate(context, random.Random(seed))], wake_up).run()

@@ -470,6 +470,8 @@ def test_a_node_that_does_not_reach_the_store_is_away_and_the_others_have_its_la
             raise StoreUnreachable
 
     site.beats["a"]._reach, site.beats["a"]._there = reach, there.append
+    codes = list[str | None]()
+    site.beats["a"]._away = codes.append
     site.beat("a")
     assert len(there) == 1
     reached[0] = False
@@ -483,6 +485,7 @@ def test_a_node_that_does_not_reach_the_store_is_away_and_the_others_have_its_la
     for _ in range(2):
         assert site.beats["a"]._beaten()
     assert len(there) == 3
+    assert codes == ["store-unreachable"] * 4 + [None], "for who asks now, as often as it is so"
     assert [keys for event, keys in site.said if event == "work.resumed"] == [{"stage": "heartbeat"}], (
         "and once that it is over"
     )
