@@ -2,6 +2,8 @@
 
 Each function opens nothing that it does not hand to its caller to close. It imports its engines itself: a role pays for those
 that it uses.
+
+Long because it names every stage of the three roles, once.
 """
 
 from __future__ import annotations
@@ -77,7 +79,6 @@ def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable
 
     node = settings.node
     lanes = bool(node.name) and role in set(Role)
-    own = partial(node_seen.incarnation, settings.home.node_seen)
     ledger = Ledger(
         settings.ledger_place,
         clock=time.time,
@@ -97,7 +98,9 @@ def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable
         random_float=random.SystemRandom().random,
         entropy=os.urandom,
         stopping=stopping,
-        lanes=NodeLanes(ledger, settings.codes, node.name, own) if lanes else None,
+        lanes=NodeLanes(ledger, settings.codes, node.name, partial(node_seen.incarnation, settings.home.node_seen))
+        if lanes
+        else None,
         payloads=stores.payloads_of(settings),
     )
 
