@@ -120,6 +120,17 @@ class CustodyLost(Halt):
     remedy = "Stop, and look at the disk: something else than the gateway touched HOME/state."
 
 
+class StoreForeign(Halt):
+    """The store of [payloads] was prepared with other keys than this machine has, or for another site."""
+
+    code = "store-foreign"
+    exit_status = 78
+    remedy = (
+        "Bring state/payload.key and state/payload-sealed.key here from a node that works, or correct `[payloads] url` of gateway.toml: "
+        "docs/operators/nodes.md. `gateway doctor` says whether they fit."
+    )
+
+
 class ServerFailed(Halt):
     """The managed SFTP server does not start."""
 

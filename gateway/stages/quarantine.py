@@ -28,7 +28,7 @@ from gateway.ledger.tables import FILE
 from gateway.ledger.units import Quarantined
 from gateway.stages.context import StageContext
 from gateway.stages.decisions import Decided
-from gateway.stages.kept_files import brought, locked_away
+from gateway.stages.kept_files import locked_away, needed
 from gateway.storage.digest import rest_digest
 from gateway.storage.durable import disk_error, fsync_directory
 
@@ -135,7 +135,7 @@ def bring(context: StageContext, identity: str) -> None:
     with suppress(NotFound), context.ledger.read() as connection:
         row = find_quarantined(connection, identity)
         if row.kind != FILE and row.discarded is None:
-            brought(context.payloads, locked_away(context.home, row))
+            needed(context.payloads, locked_away(context.home, row))
 
 
 def describe(context: StageContext, transaction: Transaction, identity: str, _decision: Decision) -> Decided:

@@ -15,7 +15,7 @@ from typing import Final
 
 from gateway.domain.decision import Decision
 from gateway.domain.requests import LOOKING, Act
-from gateway.errors import GatewayError, Hold, ImpossibleMove, Misuse, Quarantine, Reject
+from gateway.errors import GatewayError, Hold, ImpossibleMove, Misuse, Quarantine, Reject, StoreFileLost
 from gateway.ledger import requests
 from gateway.ledger.requests import Done, Refused
 from gateway.ledger.store import Transaction
@@ -54,8 +54,10 @@ _BEFORE: Final[Mapping[Act, Callable[[StageContext, str], None]]] = MappingProxy
 )
 """What is done before the transaction: work with files, of which it has none. It may find nothing, and refuses nobody."""
 
-REFUSALS: Final = (Misuse, Reject, Quarantine, Hold, ImpossibleMove)
-"""Answers, not faults of this machine. ImpossibleMove is a Halt elsewhere; a person's wish does not stop a gateway."""
+REFUSALS: Final = (Misuse, Reject, Quarantine, Hold, ImpossibleMove, StoreFileLost)
+"""Answers, not faults of this machine. ImpossibleMove is a Halt elsewhere; a person's wish does not stop a gateway. A file that the store
+has lost would keep all other wishes waiting.
+"""
 
 
 def carry_out(context: StageContext, request: Request, owner: str, policy: Policy | None = None) -> None:
@@ -64,8 +66,8 @@ def carry_out(context: StageContext, request: Request, owner: str, policy: Polic
     `policy` is for acts that need more than the ledger: whoever carries one out has prepared it. Lets a Defer and a Halt through: the
     request waits.
     """
-    _prepare(context, request.act, request.subject)
     try:
+        _prepare(context, request.act, request.subject)
         with context.ledger.write() as transaction:
             taken = requests.take(transaction, request, owner)
             if taken is not None:
@@ -100,8 +102,8 @@ def decide(context: StageContext, act: Act, identity: str, decision: Decision) -
         wanted = (act, safe_text(identity), decision.actor, decision.reason)
         return requests.ask(transaction, context.new_id(), *wanted, owner=context.ledger.role)
 
-    _prepare(context, act, identity)
     try:
+        _prepare(context, act, identity)
         with context.ledger.write() as transaction:
             return _act(context, transaction, ask(transaction), identity, decision)
     except REFUSALS as error:

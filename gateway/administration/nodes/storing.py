@@ -1,7 +1,7 @@
 """Preparing the store that the nodes of a site share, and looking whether it is as it should be.
 
-Raises UsageWrong where `[payloads] url` is "", NotPermitted, SiteBusy where the gateway runs, ConfigurationInvalid for keys that are not the store's or a store
-of another site, EngineMissing, StoreUnreachable, StoreFull, CustodyLost, DiskFull and DiskFailed.
+Raises UsageWrong where `[payloads] url` is "", NotPermitted, SiteBusy where the gateway runs, StoreForeign for keys that are not the store's or a store
+of another site, ConfigurationInvalid for one that overwrites, EngineMissing, StoreUnreachable, StoreFull, CustodyLost, DiskFull and DiskFailed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 from gateway.administration.site.settings import share_out
 from gateway.assembly.stores import shared_payloads
 from gateway.daemon.lock import held
-from gateway.errors import ConfigurationInvalid, EngineMissing, UsageWrong
+from gateway.errors import EngineMissing, StoreForeign, UsageWrong
 from gateway.settings.directories import PRIVATE, make
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
@@ -73,7 +73,7 @@ def verify(settings: Settings) -> None:
 
 def _require_own(mark: bytes, settings: Settings) -> None:
     if mark != settings.site.code.encode():
-        raise ConfigurationInvalid("the store of [payloads] url is another site's")
+        raise StoreForeign("the store of [payloads] is another site's")
 
 
 def _make_keys(home: Home) -> bool:

@@ -34,7 +34,7 @@ import orjson
 from gateway.domain.states import TRANSFER_IN, Direction, State, advance
 from gateway.domain.triage import ASIDE, REPEATS
 from gateway.domain.triage import ENDING as TRIAGE
-from gateway.errors import ContentInvalid, FileInfected, FileNameRefused, GatewayError
+from gateway.errors import ContentInvalid, FileInfected, FileNameRefused, GatewayError, StoreFileLost
 from gateway.ledger.queries import consignments, deadlines, fair_share, identities
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
@@ -60,6 +60,7 @@ from gateway.stages.inspection import (
     record_move,
 )
 from gateway.stages.issued_receipts import add_answers, answer_of, issue
+from gateway.stages.lost_files import put_off
 from gateway.stages.scanning import Scanner, isolate, to_isolate
 from gateway.stages.triage import Judged, Triage
 from gateway.storage.durable import DISK, Disk, make_directory, write_new_file
@@ -115,6 +116,11 @@ class Deliver:
             return Step(due=context.clock() + _OPENED_AGAIN)
         good = [row for row, verdict in verdicts if verdict is State.DELIVERED]
         facts = {row.key: facts_to_keep(reports[row.key]) if row.key in reports else _facts(row) for row in good}
+        if waits := self._lists_lost(
+            [row for row in good if row.key not in reports and "exceptions" in facts[row.key]]
+        ):
+            verdicts = [(row, verdict) for row, verdict in verdicts if row.key not in waits]
+            good = [row for row in good if row.key not in waits]
         listed_rows = [row for row in good if "exceptions" in facts[row.key]]
         self._lists.keep({_list_key(row): listed(reports[row.key]) for row in listed_rows if row.key in reports})
         judged = self._judge_records(good, reports)
@@ -181,6 +187,22 @@ class Deliver:
             shutil.rmtree(self._context.home.opened / consignment, ignore_errors=True)
         gone = {row.consignment for row in lacking}
         return frozenset(row.key for row in rows if row.delivered_name is None and row.consignment in gone)
+
+    def _lists_lost(self, rows: list[Transfer]) -> frozenset[int]:
+        """Of files whose lists were made at another node, put off those whose lists the store has lost."""
+        lost = {}
+        for row in rows:
+            try:
+                self._lists.read(_list_key(row))
+            except StoreFileLost as error:
+                lost[row.key] = error
+        if lost:
+            with self._context.ledger.write() as transaction:
+                opened = self._still_opened(transaction, rows)
+                for row in rows:
+                    if row.key in lost and row.key in opened:
+                        put_off(self._context, transaction, row, lost[row.key])
+        return frozenset(lost)
 
     def _remove_leftovers(self, node: str) -> None:
         """Copies that no row speaks of, of steps that broke off: their transfers are placed anew, here or elsewhere."""
@@ -369,8 +391,8 @@ class Deliver:
     def _complete(self, transaction: Transaction, consignment: Consignment) -> None:
         home = self._context.home
         event = transaction.record("consignment.delivered", "consignment", consignment.id, consignment.partner)
-        change = {"key": consignment.key, "state": State.DELIVERED, "event": event}
-        transaction.move(CONSIGNMENTS, Direction.IN, State.OPENED, [change])
+        done = {"state": State.DELIVERED, "code": None, "reason": None, "attempts": 0, "due": 0.0, "event": event}
+        transaction.move(CONSIGNMENTS, Direction.IN, State.OPENED, [{"key": consignment.key, **done}])
         issue(transaction, consignment)
         carried = consignments.carried(transaction.connection, Direction.IN, consignment.partner, consignment.id)
         if answers := [answer_of(row) for row in carried if row.is_answered]:
