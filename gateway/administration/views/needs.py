@@ -11,6 +11,7 @@ from gateway.administration.views.health_fields import Health, LandingHealth, La
 from gateway.administration.views.words import bytes_of, within
 from gateway.domain.identity import from_text
 from gateway.domain.ownership import SITE
+from gateway.errors import StoreFileLost
 from gateway.ledger.queries.keys import OWN
 
 _AUDIT_SECONDS: Final = 3 * 86400.0
@@ -89,7 +90,13 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[Need]:
             says = f"the lane to {lane.partner} is held: {lane.reason}"
             yield Need(Topic.HELD, says, f"; `gateway release {lane.partner}`")
         elif lane.alarm is not None:
-            yield Need(Topic.PARTNER, lane.alarm.words, f"; `gateway partner test {lane.partner}`", lane.partner)
+            is_lost = lane.alarm.code == StoreFileLost.code
+            then = (
+                "; put the object back, docs/operators/nodes.md"
+                if is_lost
+                else f"; `gateway partner test {lane.partner}`"
+            )
+            yield Need(Topic.PARTNER, lane.alarm.words, then, lane.partner)
         for server in lane.failing if lane.state == "open" else ():
             if now - from_text(server.since) >= _ENDPOINT_SECONDS:
                 says = f"{lane.partner} is not reached at {server.address} since {server.since[:16]}Z: {within(server.reason)}"

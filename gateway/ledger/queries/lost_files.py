@@ -41,7 +41,20 @@ def lost_files(connection: Connection, partner: str) -> list[LostFile]:
     """All units of a partner that wait for files which the store has lost, those that wait longest first."""
     rows = chain(_waiting(connection, partner), _ended(connection, partner))
     found = [_lost(connection, *row) for row in rows]
+    if (arrivals := lost_arrivals(connection, partner)) is not None:
+        found.append(arrivals)
     return sorted(found, key=lambda each: each.since)
+
+
+def arrivals_of(partner: str) -> str:
+    """What the chain calls messages of a partner that landed at another node, and have no rows yet."""
+    return f"{partner}/arrivals"
+
+
+def lost_arrivals(connection: Connection, partner: str) -> LostFile | None:
+    """That some of them cannot be brought to the node that is to record them."""
+    told = list(_deferrals(connection, "lane", arrivals_of(partner)))
+    return LostFile("lane", arrivals_of(partner), 1, told[0][1], told[-1][0]) if told else None
 
 
 def _waiting(connection: Connection, partner: str) -> Iterator[tuple[str, str, float, int, str]]:

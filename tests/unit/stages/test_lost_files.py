@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -16,15 +17,18 @@ from gateway.administration.evidence.contents import Contents
 from gateway.administration.views.records import trouble
 from gateway.domain.decision import Decision
 from gateway.domain.requests import Act
-from gateway.domain.states import Direction
+from gateway.domain.states import Direction, State
 from gateway.errors import StoreFileLost
-from gateway.ledger.queries import overview, receipts
+from gateway.ledger.queries import fair_share, overview, receipts
 from gateway.ledger.queries.events import chain
 from gateway.ledger.queries.failing_lanes import STUCK
 from gateway.ledger.queries.quarantine import quarantined
+from gateway.ledger.units import Consignment
+from gateway.stages.inbound.collect import Collect
+from gateway.stages.node_lanes import NodeLanes
 from gateway.stages.request_answers import decide
 from tests.fakes.stores import SiteStore
-from tests.fakes.two_ledgers import Bench, Pair, PretendedPgp, odd, two_ledgers
+from tests.fakes.two_ledgers import Bench, Pair, PretendedPgp, Renamed, odd, two_ledgers
 from tests.unit.stages.test_kept_files import EXTRACT, LA, vanish
 
 MOST = 5
@@ -249,3 +253,30 @@ def test_person_who_looks_at_a_lost_file_in_quarantine_is_told_and_nobody_else_w
         with la.ledger.read() as connection:
             refused = [entry.detail for entry in chain(connection) if entry.event == "decision.refused"]
         assert len(refused) == 1
+
+
+def test_arrival_that_was_altered_keeps_no_other_from_being_recorded(tmp_path: Path) -> None:
+    with two_ledgers(tmp_path, stored=True) as pair:
+        la = pair.la
+        here = replace(la.context, lanes=cast("NodeLanes", SimpleNamespace(elsewhere=frozenset({"DWP"}))))
+        owner = replace(la.context, lanes=cast("NodeLanes", SimpleNamespace(elsewhere=frozenset())))
+        for name in ("a.xml", "b.xml"):
+            pair.dwp.submit(name, name.encode())
+            pair.work_alone(pair.dwp)
+            Collect(here, Renamed()).step()
+        harmed = Harm(objects(la, "sealed/in/DWP/arrivals")[0])
+        harmed.flip()
+        second = Collect(owner, Renamed())
+        for _ in range(3):
+            la.now += 10.0
+            second.step()
+        with la.ledger.read() as connection:
+            assert len(fair_share.due(connection, Consignment, Direction.IN, State.LANDED, la.now, 9)) == 1
+        assert harmed.place.name in alarmed(la)
+        assert told(la) == ["DWP/store"]
+        harmed.put_back()
+        la.now += 10.0
+        Collect(owner, Renamed()).step()  # as after a restart
+        with la.ledger.read() as connection:
+            assert len(fair_share.due(connection, Consignment, Direction.IN, State.LANDED, la.now, 9)) == 2
+        assert alarmed(la) == ""
