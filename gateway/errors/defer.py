@@ -311,6 +311,16 @@ class StoreUnreachable(Defer):
     remedy = "Nothing at once: it is retried. If it lasts, look at the store that [payloads] url names, and at the way there."
 
 
+class SharedAway(Defer):
+    """The directory that the nodes of this site share for people and back offices is not mounted here."""
+
+    code = "shared-away"
+    remedy = (
+        "Mount it on this machine, under the same path as on the others: work goes on by itself then. Make nothing in its place: "
+        "what is written there nobody fetches (docs/operators/nodes.md)."
+    )
+
+
 class StoreUnprepared(StoreUnreachable):
     """What is there in place of the store of this site's files lacks the store's mark."""
 

@@ -82,6 +82,8 @@ class Machine:
     landings: Mapping[str, LandingUsage] = field(default_factory=dict)
     untold: tuple[str, ...] = ()
     held_up: tuple[HeldUpRole, ...] = ()
+    shared_away: str | None = None
+    """That the directory which the nodes share is not mounted here: a sentence without a full stop."""
 
 
 @dataclass(frozen=True)
@@ -254,3 +256,5 @@ class Health:
     lanes_late: tuple[str, ...] = ()
     """Lanes that no node of the site has worked on for two leases and longer."""
     held_up: tuple[HeldUpRole, ...] = ()
+    shared_away: str | None = None
+    """That the directory which the nodes share is not mounted here: a sentence without a full stop."""

@@ -81,6 +81,9 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[Need]:
         yield Need(Topic.MACHINE, says, ": `gateway reload`")
     yield from (Need(Topic.MACHINE, *each) for each in _missing_roles(health))
     yield from _nodes(health)
+    if health.shared_away is not None:
+        says = f"what people and back offices are to get waits: {health.shared_away}"
+        yield Need(Topic.MACHINE, says, "; mount it, and make nothing in its place: docs/operators/nodes.md")
     for held in health.held_up:
         since = f"for {held.seconds / 60:.0f} minutes"
         says = f"{held.role} has put off all work of its stage {held.stage} {since} [{held.code}]: its log says why"

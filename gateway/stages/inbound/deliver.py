@@ -42,6 +42,7 @@ from gateway.ledger.units import Consignment, Transfer
 from gateway.settings.directories import SHARED
 from gateway.settings.model import SiteKind
 from gateway.settings.naming import MARKER, expand
+from gateway.settings.shared_place import require_shared
 from gateway.spool.exception_lists import ENDING as LIST
 from gateway.spool.exception_lists import ExceptionLists, ListKey
 from gateway.spool.markers import mark
@@ -98,6 +99,7 @@ class Deliver:
     def step(self) -> Step:
         context = self._context
         if self._has_leftovers and context.node is not None:
+            require_shared(context.settings, context.home.inbound)
             self._remove_leftovers(context.node)
         with context.ledger.read() as connection:
             now, stopped = context.clock(), context.stopped
@@ -109,6 +111,8 @@ class Deliver:
             due = deadlines.next_due(connection, Transfer, Direction.IN, [State.OPENED], but=stopped)
         if not rows and not complete:
             return Step(due=due)
+        if rows:
+            require_shared(context.settings, context.home.inbound)
         reports: dict[int, Report] = {}
         lacking = self._lacking(rows)
         verdicts = self._inspect([row for row in rows if row.key not in lacking], reports)

@@ -28,6 +28,7 @@ from gateway.ledger.queries.facts import exceptions_in
 from gateway.ledger.queries.receipts import accepted_receipt, receipt_with_answer
 from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer, required
+from gateway.settings.shared_place import require_shared
 from gateway.spool.exception_lists import ExceptionLists, ListKey
 from gateway.spool.names import second_name, with_ending
 from gateway.spool.returns import SENT, UNDELIVERED, WHY, return_file, tell
@@ -76,6 +77,8 @@ class Conclude:
             }
         self._later = {key: due for key, due in self._later.items() if due > now}
         rows, answered = ([row for row in each if row.key not in self._later] for each in (rows, answered))
+        if rows or answered:
+            require_shared(context.settings, context.home.receipts, context.home.returned)
         lost = self._bring(rows) | self._lists_lost(answered)
         if going := [row for row in rows if row.key not in lost]:
             self._conclude(going, receipts)

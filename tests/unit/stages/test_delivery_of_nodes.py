@@ -26,6 +26,7 @@ from gateway.ledger.store import Ledger, Transaction
 from gateway.settings.directories import make, partner_directories, site_directories
 from gateway.settings.home import Home
 from gateway.settings.node import NodeSettings
+from gateway.settings.shared_place import MARK
 from gateway.stages.context import StageContext
 from gateway.stages.inbound.acknowledge import Acknowledge
 from gateway.stages.inbound.deliver import Deliver
@@ -90,6 +91,7 @@ class Node:
         make([*site_directories(self.home), *partner_directories(self.home, bench.other, (), ())])
         shutil.rmtree(self.home.inbound)
         self.home.inbound.symlink_to(bench.home.inbound)
+        (bench.home.spool / MARK).write_text(bench.code)
         store = bench.context.payloads
         assert isinstance(store, SiteStore)
         self.ledger = Fenced(bench.ledger)
