@@ -33,8 +33,9 @@ def ledger() -> None:
 def copy(ctx: click.Context, to: str, reason: str, *, dry_run: bool, as_json: bool) -> None:
     """Copy the whole ledger, verify the copy's chain and rows, and say what is to be done next.
 
-    Nothing of the gateway may run. A copy that was broken off goes on where it was. The ledger that is copied stays as it is, but for one
-    event that says so; the site works with the one that `[ledger] url` of gateway.toml names.
+    Nothing of the gateway may run, at any node. A copy that was broken off goes on where it was. The ledger that is copied stays as it is, but
+    for one event that says so; a database of PostgreSQL is closed then (ledger-moved), and opened by a copy that comes back. The site works with
+    the one that `[ledger] url` of gateway.toml names.
 
     \b
     Example:
@@ -58,6 +59,7 @@ def copy(ctx: click.Context, to: str, reason: str, *, dry_run: bool, as_json: bo
             f"events to copy: {planned.head.sequence - planned.there.sequence}, from event {planned.there.sequence + 1} on"
         )
         click.echo(f"rows to compare or copy: {planned.rows}")
+        output.say("To copy them, stop the gateway first, at every node.")
         return
     with output.progress("copying") as watch:
         done = copy_ledger(settings, log_of(settings), decision_of(ctx, settings, reason), place, watch)

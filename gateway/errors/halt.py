@@ -59,6 +59,16 @@ class SiteBusy(Halt):
     remedy = "Stop the other one first; `gateway status` shows its process."
 
 
+class NodeRunsElsewhere(SiteBusy):
+    """A node of this name works with the ledger from another machine, or from another HOME."""
+
+    code = "node-runs-elsewhere"
+    remedy = (
+        "Each node has a name of its own: choose another for this one, [node] name in config/gateway.toml. `gateway nodes` lists those that are "
+        "taken. Where this machine is to take the place of the other, stop the gateway there first."
+    )
+
+
 class ChainBroken(Halt):
     """The audit chain does not verify."""
 
@@ -90,6 +100,16 @@ class LedgerRestored(Halt):
     remedy = (
         "Nothing is taken in, sent or delivered before that is known: `gateway recover --help`, and "
         "docs/operators/restoring.md."
+    )
+
+
+class LedgerMoved(Halt):
+    """The ledger was copied into another database, and goes on there: here nobody may write any more."""
+
+    code = "ledger-moved"
+    remedy = (
+        "Let `[ledger] url` of gateway.toml name where it is now, or do not start this machine's gateway again. Where it is to come back "
+        "here: docs/operators/postgresql.md."
     )
 
 

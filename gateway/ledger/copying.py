@@ -2,7 +2,8 @@
 
 The chain comes first, verified event by event; then each table, a stretch of keys at a time, in which what differs is written anew.
 Each stretch is a transaction: a copy that was broken off goes on, and one that is older than its source is brought up to it. At the end
-the copy's own chain and rows are verified. Nobody may write to either meanwhile.
+the copy's own chain and rows are verified. Nobody may write to either meanwhile. A PostgreSQL database that was copied from is closed
+then, and says where its ledger went: a node that was left over would go on with it. A copy that comes back opens it again.
 
 Raises UsageWrong where the other database holds another ledger, or a later state of this one; ChainBroken where the source's
 chain does not hold; what `integrity.translate` gives.
@@ -10,6 +11,7 @@ chain does not hold; what `integrity.translate` gives.
 
 from __future__ import annotations
 
+import platform
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,12 +21,12 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, tuple_
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.errors import LedgerCorrupt, UsageWrong
+from gateway.errors import LedgerCorrupt, LedgerMoved, UsageWrong
 from gateway.ledger.audit.chain import check_chain
 from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.bulk import insert_entries
 from gateway.ledger.chain import EMPTY, Head, verify
-from gateway.ledger.engine import open_engine, sqlite_of
+from gateway.ledger.engine import driver_of, open_engine, sqlite_of
 from gateway.ledger.integrity import check, is_there, require_file, translate
 from gateway.ledger.migrate import migrate
 from gateway.ledger.place import Place
@@ -65,17 +67,32 @@ def plan(source: Place, target: Place) -> Plan:
         rows = sum(connection.scalar(select(func.count()).select_from(table)) or 0 for table in TABLES)
         there = EMPTY
         if _has_ledger(target):
-            check(target, exact=True)
+            check(target, exact=True, moved=True)
             with _opened(target) as other, _reading(other) as copy:
                 there = _shared_head(connection, copy)
     return Plan(head, there, rows)
 
 
 def copy(source: Place, target: Place, watch: Watch) -> Copied:
-    """Make the ledger at `target`, or bring it up to the one at `source`."""
+    """Make the ledger at `target`, or bring it up to the one at `source`, which is closed then where it is PostgreSQL's."""
     planned = plan(source, target)
     with _opened(source) as engine, _reading(engine) as connection:
-        return _copy(connection, target, planned, watch)
+        done = _copy(connection, target, planned, watch)
+    if isinstance(source, str):
+        from gateway.ledger.postgresql import going_on  # noqa: PLC0415 - only where it is used
+
+        with _opened(source) as engine, _writing(engine) as connection:
+            if read_head(connection) != done.head:
+                raise UsageWrong(
+                    "Somebody has written to the ledger meanwhile: stop the gateway at every node, and copy again."
+                )
+            going_on.close(driver_of(connection), LedgerMoved(_where(target, done.head)))
+    return done
+
+
+def _where(target: Place, head: Head) -> str:
+    there = target if isinstance(target, str) else f"{target} on machine {platform.node()}"
+    return f"the ledger was copied, up to event {head.sequence}, to {there}, and goes on there"
 
 
 def copy_at_one_moment(source: str, target: Place, meanwhile: Callable[[], None], watch: Watch) -> Head:
@@ -96,6 +113,11 @@ def _copy(connection: Connection, target: Place, planned: Plan, watch: Watch) ->
         events = _copy_events(connection, other, planned.there, watch)
         found = [_copy_table(connection, other, table, watch) for table in TABLES]
         _verify(other, planned.head, watch)
+        if isinstance(target, str):
+            from gateway.ledger.postgresql import going_on  # noqa: PLC0415 - only where it is used
+
+            with _writing(other) as last:
+                going_on.reopen(driver_of(last))
     return Copied(planned.head, events, sum(written for written, _ in found), sum(rows for _, rows in found))
 
 
@@ -203,4 +225,8 @@ def _reading(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def _writing(engine: Engine) -> Iterator[Connection]:
     with engine.execution_options(gateway_write=True).begin() as connection:
+        if sqlite_of(connection) is None:
+            from gateway.ledger.postgresql.guards import COPYING  # noqa: PLC0415 - only where it is used
+
+            connection.exec_driver_sql(f"SELECT set_config('{COPYING}', 'on', true)")
         yield connection

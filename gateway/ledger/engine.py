@@ -7,7 +7,7 @@ WAL mode with `synchronous=FULL`: NORMAL may lose the last commits in a power cu
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,21 +39,23 @@ def sqlite_of(connection: Connection) -> sqlite3.Connection | None:
     return driver_of(connection) if connection.dialect.name == "sqlite" else None  # type: ignore[return-value]
 
 
-def open_engine(place: Place, session: Session | None = None) -> Engine:
+def open_engine(
+    place: Place, session: Session | None = None, require: Callable[[Callable[[str], Any]], None] | None = None
+) -> Engine:
     """An engine whose plain connections read and whose `gateway_write` ones hold the write lock from their start. `session` are settings of each
-    connection to PostgreSQL.
+    connection to PostgreSQL, and `require` is called with what asks it a question: what it raises comes out of whatever took the connection.
 
     ConfigurationInvalid where PostgreSQL is asked for and this installation lacks what it takes.
     """
     if isinstance(place, str):
-        return _postgresql(place, session)
+        return _postgresql(place, session, require)
     return _sqlite(place)
 
 
-def _postgresql(url: str, session: Session | None) -> Engine:
+def _postgresql(url: str, session: Session | None, require: Callable[[Callable[[str], Any]], None] | None) -> Engine:
     with installed():
         from gateway.ledger.postgresql.engine import open_engine as opened  # noqa: PLC0415 - only where it is used
-    return opened(url, session)
+    return opened(url, session, require)
 
 
 def _sqlite(path: Path) -> Engine:

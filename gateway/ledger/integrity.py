@@ -1,7 +1,7 @@
 """Whether a database is this site's ledger, of this program's version, and what its errors mean.
 
 Plain drivers: whoever only asks (the supervisor, before it starts three roles) does not wait for the library that writes.
-Raises SiteMissing, LedgerCorrupt, LedgerSchema, LedgerRolledBack, LedgerRestored, and what `translate` gives.
+Raises SiteMissing, LedgerCorrupt, LedgerSchema, LedgerRolledBack, LedgerMoved, LedgerRestored, and what `translate` gives.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from gateway.errors import (
     ConfigurationInvalid,
@@ -19,6 +19,7 @@ from gateway.errors import (
     ImpossibleMove,
     LedgerBusy,
     LedgerCorrupt,
+    LedgerMoved,
     LedgerRestored,
     LedgerRolledBack,
     LedgerSchema,
@@ -33,7 +34,7 @@ from gateway.ledger.postgresql import errors as postgresql_errors
 if TYPE_CHECKING:
     from gateway.ledger.postgresql.server import ServerReport
 
-SCHEMA_VERSION: Final = "0017"
+SCHEMA_VERSION: Final = "0018"
 """The newest migration; a test holds it against `migrations/versions`."""
 
 LEAST_PROGRAM: Final = "0015"
@@ -50,6 +51,7 @@ TABLES: Final = {
 }
 _TELLS_LEAST: Final = "SELECT to_regclass('least_program')"
 _LEAST: Final = "SELECT schema FROM least_program"
+_CLOSED: Final = "SELECT why FROM ledger_closed"
 """The question whether there is a ledger, by whether it is PostgreSQL that is asked."""
 
 
@@ -72,9 +74,10 @@ def is_there(place: Place) -> bool:
         return ask(TABLES[isinstance(place, str)]) is not None
 
 
-def check(path: Place, head_file: HeadFile | None = None, *, exact: bool = False) -> None:
+def check(path: Place, head_file: HeadFile | None = None, *, exact: bool = False, moved: bool = False) -> None:
     """LedgerSchema unless the ledger is of this program's version, or in PostgreSQL of a newer one that this program may work with
-    (never where `exact`, for who reads all of it); LedgerCorrupt where the file holds no ledger; LedgerRolledBack where the head file knows it for an old copy, LedgerRestored for one that nobody has confirmed yet.
+    (never where `exact`, for who reads all of it); LedgerCorrupt where the file holds no ledger; LedgerRolledBack where the head file knows it for an old copy, LedgerRestored for one that nobody has confirmed yet;
+    LedgerMoved where it was copied into another database (never where `moved`, for who brings it back).
     """
     require_file(path)
     if head_file is not None and head_file.in_doubt():
@@ -91,8 +94,25 @@ def check(path: Place, head_file: HeadFile | None = None, *, exact: bool = False
         found = ask("SELECT version_num FROM alembic_version")
         if found != SCHEMA_VERSION:
             _require_served(ask, path, found, exact=exact)
+        why = ask(_CLOSED) if isinstance(path, str) and not moved else None
+        if why is not None and (head_file is not None or why.startswith(LedgerMoved.code)):
+            raise_closed(why)
         if remembered is not None:
             _compare(ask, remembered)
+
+
+def require_known(ask: Ask, remembered: Head | None) -> None:
+    """Of a new connection to PostgreSQL: LedgerMoved, LedgerRolledBack where it does not lead to the ledger that this machine knows."""
+    if (why := ask(_CLOSED)) is not None:
+        raise_closed(why)
+    if remembered is not None:
+        _compare(ask, remembered)
+
+
+def raise_closed(why: str) -> NoReturn:
+    """Raise what a closed ledger says: a code and a reason."""
+    code, _, reason = why.partition(" ")
+    raise (LedgerMoved if code == LedgerMoved.code else LedgerRolledBack)(reason)
 
 
 def _require_served(ask: Ask, place: Place, found: str, *, exact: bool) -> None:

@@ -14,7 +14,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from sqlalchemy import Connection as Connection  # noqa: PLC0414 - for whoever hands one on, and speaks no SQL
@@ -24,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.domain.identity import to_text
 from gateway.domain.states import ITINERARIES, Direction, State, require
-from gateway.errors import Defer, DiskFailed, DiskFull, ImpossibleMove, LostRace, StoreUnreachable
+from gateway.errors import Defer, DiskFailed, DiskFull, ImpossibleMove, LedgerRolledBack, LostRace, StoreUnreachable
 from gateway.ledger.bulk import count_attempt, insert_entries, insert_rows, update_rows
 from gateway.ledger.capture import Commitments, commitments
 from gateway.ledger.chain import EMPTY, ChainEntry, Head, digest_of
@@ -33,10 +33,13 @@ from gateway.ledger.dispatch import Dispatch
 from gateway.ledger.engine import Session, driver_of, open_engine
 from gateway.ledger.fence import Fence, say
 from gateway.ledger.head_file import HeadFile
-from gateway.ledger.integrity import check, check_pages, require_file, translate
+from gateway.ledger.integrity import check, check_pages, require_file, require_known, translate
 from gateway.ledger.place import Place
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, QUARANTINE, REASONS, RECEIPTS, TRANSFERS
 from gateway.ledger.units import Consignment, Lane, Quarantined, Receipt, Transfer, Unit
+
+if TYPE_CHECKING:
+    from gateway.ledger.postgresql.going_on import HeadRow
 
 Announcements = Sequence[tuple[str, Mapping[str, Any]]]
 """Committed events: the name and the log keys of each."""
@@ -93,7 +96,7 @@ class Ledger:
         self._announce = announce
         self._head_file = head_file
         self._random_bytes = random_bytes
-        self._engine = open_engine(place, session)
+        self._engine = open_engine(place, session, None if head_file is None else self._require_known)
         self._writer = self._engine.execution_options(gateway_write=True, gateway_commitments=True)
 
     def check(self) -> None:
@@ -112,7 +115,7 @@ class Ledger:
             return
         from gateway.ledger.postgresql.holding import held  # noqa: PLC0415 - only where it is used
 
-        with held(self._place, self.role if self.fence is None else f"{self.role} of {self.fence.node}"):
+        with held(self._place, self.role, "" if self.fence is None else self.fence.node):
             yield
 
     @contextmanager
@@ -127,9 +130,12 @@ class Ledger:
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """A transaction: committed at the end, or not at all where an exception leaves the block."""
-        ending: str | None = None
+        ending = False
+        remembered = self._remembered()
         try:
             with self._writer.begin() as connection:
+                if isinstance(self._place, str):
+                    self._require_newest(connection.info["head"], remembered)
                 if self.fence is not None:
                     say(connection, self.fence)
                 transaction = Transaction(
@@ -148,9 +154,9 @@ class Ledger:
                 if self.dispatch is not None:
                     self.dispatch.wake(transaction, transaction.lanes)
                 _require_open(connection)
-                ending = connection.info.get("transaction")
+                ending = True
         except (SQLAlchemyError, sqlite3.Error) as error:
-            if ending is None or not self._was_committed(ending):
+            if not ending or not self._was_committed(transaction):
                 raise translate(error) from error
         if self._head_file is not None and transaction.recorded:
             self._head_file.remember(transaction.head())
@@ -168,18 +174,54 @@ class Ledger:
 
     @contextmanager
     def beside_chain(self) -> Iterator[Connection]:
-        """A transaction that records nothing and waits for no other writer: for what nodes tell each other. Of PostgreSQL."""
+        """A transaction that records nothing and waits for no other writer: for what nodes tell each other. Of PostgreSQL.
+
+        Where it fails, it may be committed all the same. What it has seen of the chain is remembered once it is committed: a standby that is
+        waited for has that by then.
+        """
+        from gateway.ledger.postgresql.going_on import HEAD, HeadRow  # noqa: PLC0415 - only where it is used
+
+        remembered = self._remembered()
         try:
             with self._engine.execution_options(gateway_write=True, gateway_head=False).begin() as connection:
+                seen = HeadRow._make(connection.exec_driver_sql(HEAD).one())
+                self._require_newest(seen, remembered)
                 yield connection
         except SQLAlchemyError as error:
             raise translate(error) from error
+        if self._head_file is not None and seen.head != EMPTY:
+            self._head_file.remember(seen.head)
 
-    def _was_committed(self, transaction: str) -> bool:
-        """Of PostgreSQL: a commit may have come through although its answer did not."""
+    def close_as(self, incarnation: int, error: LedgerRolledBack) -> None:
+        """Have the site's other nodes stop as this one does, since the database lacks what this one has seen. Of PostgreSQL."""
+        from gateway.ledger.postgresql.going_on import close_as  # noqa: PLC0415 - only where it is used
+
+        if self.fence is not None and isinstance(self._place, str):
+            close_as(self._place, self.fence.node, incarnation, error)
+
+    def _remembered(self) -> Head | None:
+        """Asked before the database is: another process may commit, and remember that, before we look. None for SQLite, whose file nobody replaces
+        while it is open.
+        """
+        return self._head_file.remembered() if self._head_file is not None and isinstance(self._place, str) else None
+
+    def _require_known(self, ask: Callable[[str], Any]) -> None:
+        require_known(ask, self._remembered())
+
+    def _require_newest(self, row: HeadRow, remembered: Head | None) -> None:
+        from gateway.ledger.postgresql.going_on import require_open  # noqa: PLC0415 - only where it is used
+
+        require_open(row, remembered)
+
+    def _was_committed(self, transaction: Transaction) -> bool:
+        """Of PostgreSQL: a commit may have come through although its answer did not. One without an event counts as failed: it wrote working state
+        alone, which whoever does the step again writes as it finds it.
+        """
+        if not isinstance(self._place, str) or not transaction.recorded:
+            return False
         from gateway.ledger.postgresql.doubt import was_committed  # noqa: PLC0415 - only where it is used
 
-        return was_committed(self._engine, transaction)
+        return was_committed(self._engine, transaction.head())
 
     def close(self) -> None:
         self._engine.dispose()

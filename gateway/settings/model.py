@@ -180,7 +180,7 @@ class Limits(Table):
 
 class LinkSettings(Table):
     """`[link]`: how patient connections to partners are, how retries are spaced, how many equal failures in a row of a
-    lane are an alarm, and how long a server that failed is left alone where the partner has another.
+    lane are an alarm, how long a server that failed is left alone where the partner has another, and how many partners are sent to at once.
     """
 
     connect_timeout: Seconds = 10.0
@@ -194,6 +194,7 @@ class LinkSettings(Table):
     receipt_overdue_hours: Hours = 4.0
     collect_seconds: Seconds = 60.0
     endpoint_rest_seconds: Seconds = 300.0
+    lanes_at_once: Annotated[int, Field(ge=1, le=256, description="a whole number from 1 to 256")] = 32
 
 
 class Daemon(Table):

@@ -14,7 +14,7 @@ import os
 import pwd
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +29,8 @@ _ROOT: Final = "root"
 class Right:
     """A directory's owner, group and mode, and the mode of files in it; those below it follow it, unless they have a
     right of their own. Without `files`, files are left as they are; without `deep`, so is everything below. With `makers`,
-    what is below stays its maker's: its group and its mode count.
+    what is below stays its maker's: its group and its mode count. With `copies`, roles bring files here that others made (`storage.shared_payloads`):
+    a role's own file of the directory's group may be more open than `files` says, and never to others.
     """
 
     path: Path
@@ -39,6 +40,7 @@ class Right:
     files: int | None = None
     deep: bool = True
     makers: bool = False
+    copies: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,10 @@ def table(settings: Settings) -> tuple[Right, ...]:
                 Right(home.landing_in(code), us.sshd, us.landing, 0o2770, 0o640),
                 Right(home.landing_out(code), us.link, us.landing, 0o2750, 0o640),
             ]
+    if settings.payloads.url:
+        stored = {home.custody, home.infected, home.evidence, home.sealed_out, home.sealed_in, home.quarantine}
+        stored.add(home.exceptions)
+        rights = [replace(right, copies=right.path in stored) for right in rights]
     return tuple(rights)
 
 
@@ -152,14 +158,16 @@ def _walk(settings: Settings, *, fix: bool) -> Iterator[Difference]:
         descriptor = os.open(root.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             yield from _entry(descriptor, root, root.mode, root.path, fix=fix)
-            yield from _below(descriptor, root, rights, root.path, fix=fix)
+            yield from _below(settings, descriptor, root, rights, root.path, fix=fix)
         finally:
             os.close(descriptor)
     except OSError as error:
         raise DiskFailed(f"rights below {settings.home.root}: {error.strerror}") from error
 
 
-def _below(directory: int, above: Right, rights: dict[Path, Right], where: Path, *, fix: bool) -> Iterator[Difference]:
+def _below(
+    settings: Settings, directory: int, above: Right, rights: dict[Path, Right], where: Path, *, fix: bool
+) -> Iterator[Difference]:
     for name in sorted(os.listdir(directory)):
         path = where / name
         right = rights.get(path) or (above if above.deep else None)
@@ -174,23 +182,27 @@ def _below(directory: int, above: Right, rights: dict[Path, Right], where: Path,
             kind = about.st_mode
             if stat.S_ISDIR(kind):
                 yield from _entry(descriptor, right, right.mode, path, fix=fix)
-                yield from _into(descriptor, right, rights, path, fix=fix)
+                yield from _into(settings, descriptor, right, rights, path, fix=fix)
             elif stat.S_ISLNK(kind):
                 continue  # it leads to what nodes share, whose rights are set there once (docs/operators/nodes.md)
             elif right.path == path:
                 yield from _entry(descriptor, right, right.mode, path, fix=fix)
             elif right.files is None or about.st_nlink > 1:
                 continue  # a second name may be one that a role gave to another directory's file
+            elif right.copies and _is_copy(settings, right, about):
+                continue
             elif stat.S_ISREG(kind) or stat.S_ISFIFO(kind):
                 yield from _entry(descriptor, right, right.files, path, fix=fix)
         finally:
             os.close(descriptor)
 
 
-def _into(directory: int, right: Right, rights: dict[Path, Right], where: Path, *, fix: bool) -> Iterator[Difference]:
+def _into(
+    settings: Settings, directory: int, right: Right, rights: dict[Path, Right], where: Path, *, fix: bool
+) -> Iterator[Difference]:
     descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
     try:
-        yield from _below(descriptor, right, rights, where, fix=fix)
+        yield from _below(settings, descriptor, right, rights, where, fix=fix)
     finally:
         os.close(descriptor)
 
@@ -215,6 +227,14 @@ def _is_shared(right: Right, about: os.stat_result) -> bool:
     return (
         right.owner == _ROOT and right.files == 0o660 and (stat.S_ISREG(about.st_mode) or stat.S_ISFIFO(about.st_mode))
     )
+
+
+def _is_copy(settings: Settings, right: Right, about: os.stat_result) -> bool:
+    """Whether a role may have brought the file here: whoever the directory lets in reads it as the table has it."""
+    us, mode, wanted = settings.accounts, stat.S_IMODE(about.st_mode), right.files or 0
+    roles = {_account(name) for name in (us.inspect, us.vault, us.link)}
+    fits = mode & wanted == wanted and not mode & ~0o660
+    return stat.S_ISREG(about.st_mode) and about.st_uid in roles and about.st_gid == _group(right.group) and fits
 
 
 def _account(name: str) -> int:

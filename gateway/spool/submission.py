@@ -1,9 +1,10 @@
-"""Files that a command hands over: judged, copied beside the custody, and moved in under the ledger's lock.
+"""Files that a command hands over: judged, copied beside the custody, and moved in before the transaction that records them.
 
 `examine` raises FileUnsafe, FileNameRefused, FileEmpty, FileTooLarge, NotFound and NotPermitted for what it finds;
 `SubmittedCopies` StillBeingWritten where a file changes under the reader, DiskFull and DiskFailed for the disk. Copies lie under
 `vault/submitted` until their transfers are recorded, so a gateway that starts meanwhile, and clears its custody of files without
-a row, never meets them. Each run locks its own directory; the next run removes what a killed one left.
+a row, never meets them. Each run locks its own directory; the next run removes what a killed one left. What was moved in and got no row goes when
+the run ends, or when *inspect* starts, which waits for runs that have moved theirs in (`storage.named_first`).
 """
 
 from __future__ import annotations
@@ -14,20 +15,21 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from gateway.errors import FileEmpty, FileTooLarge, FileUnsafe, NotFound, NotPermitted, StillBeingWritten
+from gateway.errors import FileEmpty, FileTooLarge, FileUnsafe, GatewayError, NotFound, NotPermitted, StillBeingWritten
 from gateway.spool.custody import custody_file
 from gateway.spool.names import check_name
 from gateway.spool.stability import Mark, mark_of
 from gateway.storage.digest import copy, pieces
 from gateway.storage.durable import disk_error, fsync_directory, make_directory, write_all
 from gateway.storage.file_group import Group
-from gateway.storage.payloads import Payloads
+from gateway.storage.named_first import naming
+from gateway.storage.payloads import KeptFile, Payloads
 from gateway.storage.writers import Writers, writers_of
 
 _SOURCE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -76,9 +78,18 @@ def read(submission: Submission) -> bytes:
 
 
 class SubmittedCopies:
-    """Copies of submitted files on their way into `custody`. `directory` is made, and never readable by others."""
+    """Copies of submitted files on their way into `custody`. `directory` is made, and never readable by others. `recorded` says which of these
+    transfers have rows that speak of their bytes: those of the others go at the end.
+    """
 
-    def __init__(self, directory: Path, run: str, custody: Path, payloads: Payloads) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        run: str,
+        custody: Path,
+        payloads: Payloads,
+        recorded: Callable[[Collection[str]], Collection[str]],
+    ) -> None:
         _clear(directory)
         made = not directory.is_dir()
         self._copies = directory / run
@@ -92,14 +103,24 @@ class SubmittedCopies:
         self._group = Group(self._copies)
         self._custody = custody
         self._payloads = payloads
+        self._recorded = recorded
         self._copied: list[Copied] = []
+        self._kept = False
+        self._moving = ExitStack()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Remove what was not moved in."""
+        """Remove what was not recorded."""
         self._group.close()
+        with self._moving, suppress(GatewayError):  # else *inspect* removes it when it starts
+            if self._kept:
+                known = self._recorded([copy.transfer for copy in self._copied])
+                lost = [copy for copy in self._copied if copy.transfer not in known]
+                self._payloads.forget_all(
+                    KeptFile(custody_file(self._custody, copy.transfer), copy.sha256) for copy in lost
+                )
         shutil.rmtree(self._copies, ignore_errors=True)
         os.close(self._lock)
 
@@ -140,13 +161,15 @@ class SubmittedCopies:
         """Wait until every copy is on the disk, and where every node of the site finds it."""
         self._group.commit()
         places = {custody_file(self._custody, copy.transfer): copy for copy in self._copied}
+        self._kept = True
         self._payloads.keep(
             {path: copy.sha256 for path, copy in places.items()},
             {path: self._copies / copy.transfer for path, copy in places.items()},
         )
 
     def move_in(self) -> None:
-        """Give the copies their places in custody, durably. Call it inside the transaction that records them."""
+        """Give the copies their places in custody, durably. Call it before the transaction that records them."""
+        self._moving.enter_context(naming(self._custody))
         try:
             for copy in self._copied:
                 (self._copies / copy.transfer).rename(custody_file(self._custody, copy.transfer))

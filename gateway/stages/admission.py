@@ -6,11 +6,12 @@ writes itself by `composition` and `redirecting`. Raises what the ledger raises.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from gateway.domain.decision import Decision
 from gateway.domain.states import Direction, State
+from gateway.ledger.queries import identities
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
 from gateway.spool.submission import SubmittedCopies
@@ -22,7 +23,12 @@ _HOUR: Final = 3600.0
 def submitted_copies(context: StageContext) -> SubmittedCopies:
     """Where files lie that somebody hands over, until their rows are written."""
     home = context.home
-    return SubmittedCopies(home.submitted, context.new_id(), home.custody, context.payloads)
+
+    def recorded(ids: Collection[str]) -> Collection[str]:
+        with context.ledger.read() as connection:
+            return {row.id for row in identities.by_ids(connection, Direction.OUT, [*ids]) if row.custody}
+
+    return SubmittedCopies(home.submitted, context.new_id(), home.custody, context.payloads, recorded)
 
 
 def record_admitted(

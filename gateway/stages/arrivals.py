@@ -47,7 +47,6 @@ class Arrivals:
         if not is_due(self._look, now, _LEAST):
             self.due = self._look  # whoever looks so soon may have been woken for this
             return
-        self._look, self.due = now + _LEAST, None
         lost: dict[str, StoreFileLost] = {}
         for path, sha256 in context.payloads.names(context.home.sealed_in):
             partner = path.parent.parent.name
@@ -61,6 +60,7 @@ class Arrivals:
                     lost.setdefault(partner, error)
                 else:
                     self._brought[path] = sha256
+        self._look, self.due = now + _LEAST, None  # not before: a store that is away stays so at the next step
         self._tell(lost)
 
     def _tell(self, lost: Mapping[str, StoreFileLost]) -> None:

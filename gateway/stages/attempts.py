@@ -15,7 +15,7 @@ from gateway.ledger.store import TABLES, Transaction
 from gateway.ledger.units import Consignment, Parcel
 from gateway.stages.context import StageContext
 from gateway.stages.kept_files import let_go, needed, sealed_file
-from gateway.stages.quarantine import measure, quarantine_file, to_lock_away
+from gateway.stages.quarantine import locking_away, measure, quarantine_file
 from gateway.stages.stuck_lanes import alarm_if_stuck
 
 
@@ -63,14 +63,11 @@ def refuse(
         measured = measure(path)
     except OSError as failure:
         raise DiskFailed(f"cannot lock a file away: {failure.strerror}") from failure
-    identity = to_lock_away(context, path, measured)
-    with context.ledger.write() as transaction:
+    with locking_away(context, [(path, measured)]) as (named,), context.ledger.write() as transaction:
         quarantine_file(
             context,
             transaction,
-            identity,
-            path=path,
-            measured=measured,
+            named,
             kind=row.kind,
             stem=consignment_of(row),
             partner=row.partner,

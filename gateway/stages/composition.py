@@ -91,6 +91,7 @@ def submit(
         written = [draft.write(document.content, context.new_id()) for document in documents]
         _validate(context, readers, flow, documents, [path for path, _ in written])
         draft.commit()
+        draft.move_in()
         rows = [
             {
                 "id": copy.transfer,
@@ -106,7 +107,6 @@ def submit(
         ]
         with context.ledger.write() as transaction:
             require(transaction)
-            draft.move_in()
             record_admitted(context, transaction, rows, decision)
     return [copy.transfer for _, copy in written]
 

@@ -1,6 +1,6 @@
 """Quarantine: a sealed file that breaks a rule is locked away whole, with its row and its event in one transaction.
 
-The file gets its second name in the quarantine, durably, before the row is written, and loses its first one after the
+The file gets its second name in the quarantine, durably, before the transaction of its row, and loses its first one after the
 commit. A crash in between leaves a name without a row, which the vault removes when it starts, or a first name too many,
 and then the file is locked away once more. A folder is moved as it is. Of a link, a pipe or a device only the row is kept.
 
@@ -12,7 +12,8 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,8 +22,8 @@ from typing import Final
 from gateway.domain.decision import Decision
 from gateway.domain.first_bytes import TAKEN, described
 from gateway.domain.identity import is_id
-from gateway.errors import DiskFailed, GatewayError, NotFound, UsageWrong
-from gateway.ledger.queries.quarantine import find_quarantined, kept_file
+from gateway.errors import DiskFailed, GatewayError, Misuse, NotFound, StoreFileLost, UsageWrong
+from gateway.ledger.queries.quarantine import find_quarantined, is_kept, kept_file
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import FILE
 from gateway.ledger.units import Quarantined
@@ -31,6 +32,8 @@ from gateway.stages.decisions import Decided
 from gateway.stages.kept_files import locked_away, needed
 from gateway.storage.digest import rest_digest
 from gateway.storage.durable import disk_error, fsync_directory
+from gateway.storage.named_first import naming
+from gateway.storage.payloads import KeptFile
 
 
 @dataclass(frozen=True)
@@ -62,44 +65,75 @@ def measure(path: Path) -> Measured | None:
         return Measured(os.fstat(file.fileno()).st_size, sha256)
 
 
-def to_lock_away(context: StageContext, path: Path, measured: Measured | None) -> str:
-    """The id under which the file at `path` is to be locked away, and is kept from now on: to be called before the transaction."""
-    identity = context.new_id()
-    if measured is not None:
-        kept = _place(context, identity)
-        context.payloads.keep({kept: measured.sha256}, {kept: path})
-    return identity
+@dataclass(frozen=True)
+class Named:
+    """What is to be locked away: the id that it gets, where it lies, and what it measures; None for what is no file."""
+
+    identity: str
+    path: Path
+    measured: Measured | None
+
+
+@contextmanager
+def locking_away(context: StageContext, found: Sequence[tuple[Path, Measured | None]]) -> Iterator[list[Named]]:
+    """Lock these away, as `measure` has measured them, in a transaction in the block. There they have their second names, durably, and are kept; a
+    transaction that is lost takes them along. Raises DiskFailed.
+    """
+    named = [Named(context.new_id(), path, measured) for path, measured in found]
+    lying = {_kept(context, each): each.path for each in named if each.measured is not None}
+    try:
+        context.home.quarantine.mkdir(mode=0o770, parents=True, exist_ok=True)
+    except OSError as failure:
+        raise DiskFailed(f"cannot lock a file away: {failure.strerror}") from failure
+    with naming(context.home.quarantine):
+        try:
+            for kept, path in lying.items():
+                context.payloads.keep(dict([kept]), {kept.path: path})
+            _name(context.home.quarantine, lying)
+            yield named
+        except (GatewayError, OSError):
+            with suppress(GatewayError):  # what came before is the error to tell
+                _forget_lost(context, named)
+            raise
+
+
+def _name(directory: Path, lying: Mapping[KeptFile, Path]) -> None:
+    try:
+        for kept, path in lying.items():
+            kept.path.hardlink_to(path)
+    except OSError as failure:
+        raise DiskFailed(f"cannot lock a file away: {failure.strerror}") from failure
+    if lying:
+        fsync_directory(directory)
+
+
+def _forget_lost(context: StageContext, named: Sequence[Named]) -> None:
+    """Remove the names that got no row."""
+    with context.ledger.read() as connection:
+        lost = [
+            _kept(context, each)
+            for each in named
+            if each.measured is not None and not is_kept(connection, each.identity)
+        ]
+    context.payloads.forget_all(lost)
 
 
 def quarantine_file(
     context: StageContext,
     transaction: Transaction,
-    identity: str,
+    named: Named,
     *,
-    path: Path,
-    measured: Measured | None,
     kind: str,
     stem: str,
     partner: str,
     error: GatewayError,
 ) -> None:
-    """Lock away the sealed file at `path`, which `measure` has measured, and record why; `identity` is from `to_lock_away`.
+    """Record why something is locked away; after the commit it loses its first name. `named` is from `locking_away`.
 
-    `stem` is the file's name without its endings, as the partner gave it: for a consignment its id. Raises DiskFailed.
+    `stem` is the file's name without its endings, as the partner gave it: for a consignment its id.
     """
-    known = measured or _NOTHING
-    try:
-        context.home.quarantine.mkdir(mode=0o770, parents=True, exist_ok=True)
-        mode = path.lstat().st_mode if os.path.lexists(path) else 0
-        if stat.S_ISREG(mode):
-            _place(context, identity).hardlink_to(path)
-            transaction.beforehand["quarantine"] = partial(fsync_directory, context.home.quarantine)
-        if stat.S_ISDIR(mode):
-            transaction.afterwards.append(partial(os.rename, path, context.home.quarantine / f"{identity}.folder"))
-        else:
-            transaction.afterwards.append(partial(path.unlink, missing_ok=True))
-    except OSError as failure:
-        raise DiskFailed(f"cannot lock a file away: {failure.strerror}") from failure
+    known = named.measured or _NOTHING
+    transaction.afterwards.append(partial(_take_away, context, named))
     transaction.record(
         f"{kind}.quarantined" if kind == "consignment" else "receipt.refused",
         kind,
@@ -112,7 +146,7 @@ def quarantine_file(
     )
     transaction.lock_away(
         Quarantined(
-            id=identity,
+            id=named.identity,
             kind=kind,
             consignment=stem,
             partner=partner,
@@ -126,27 +160,46 @@ def quarantine_file(
     )
 
 
-def _place(context: StageContext, identity: str) -> Path:
-    return context.home.quarantine / f"{identity}.sealed"
+def _kept(context: StageContext, named: Named) -> KeptFile:
+    return KeptFile(context.home.quarantine / f"{named.identity}.sealed", (named.measured or _NOTHING).sha256)
 
 
-def bring(context: StageContext, identity: str) -> None:
-    """Bring the sealed file of that id to this machine, where there is one: for `describe`."""
-    with suppress(NotFound), context.ledger.read() as connection:
-        row = find_quarantined(connection, identity)
-        if row.kind != FILE and row.discarded is None:
-            needed(context.payloads, locked_away(context.home, row))
+def _take_away(context: StageContext, named: Named) -> None:
+    """A folder as it is; of all else the first name."""
+    if named.path.is_dir() and not named.path.is_symlink():
+        named.path.rename(context.home.quarantine / f"{named.identity}.folder")
+    else:
+        named.path.unlink(missing_ok=True)
 
 
-def describe(context: StageContext, transaction: Transaction, identity: str, _decision: Decision) -> Decided:
-    """Say what a sealed file in quarantine begins as: the words are the answer of the request, as its policy gives them.
+def describe(context: StageContext, identity: str) -> Callable[[StageContext, Transaction, str, Decision], Decided]:
+    """Say what a sealed file in quarantine begins as: the words are the answer of the request, as the policy that is given has them.
 
-    UsageWrong for what is no such file, NotFound for what is not in quarantine.
+    The policy raises UsageWrong for what is no such file, NotFound for what is not in quarantine.
     """
-    row = find_quarantined(transaction.connection, identity)
+    words: str | Misuse | StoreFileLost
+    try:
+        words = _words_of(context, identity)
+    except (NotFound, UsageWrong, StoreFileLost) as error:
+        words = error
+
+    def policy(_context: StageContext, transaction: Transaction, subject: str, _decision: Decision) -> Decided:
+        if not isinstance(words, str):
+            raise words
+        row = find_quarantined(transaction.connection, subject)
+        return Decided(QUARANTINE, row.id, row.partner, words)
+
+    return policy
+
+
+def _words_of(context: StageContext, identity: str) -> str:
+    with context.ledger.read() as connection:
+        row = find_quarantined(connection, identity)
     if row.id != identity or row.kind == FILE:
         raise UsageWrong(f"{identity[:40]} is no sealed file that was locked away.")
-    return Decided(QUARANTINE, row.id, row.partner, described(start_of(kept_file(context.home, row), TAKEN)))
+    if row.discarded is None:
+        needed(context.payloads, locked_away(context.home, row))
+    return described(start_of(kept_file(context.home, row), TAKEN))
 
 
 def start_of(path: Path, most: int) -> bytes:

@@ -132,11 +132,11 @@ def prepared(context: StageContext, row: Transfer, order: Order, readers: Sandbo
         path, copy = draft.write(text, passed_as)
         _validate(context, readers, path, order.to)
         draft.commit()
+        draft.move_in()
 
         def record(transaction: Transaction) -> None:
             now = find_transfer(transaction.connection, row.id)
             _require(context, now, order)
-            draft.move_in()
             _record(context, transaction, now, order, copy, name, found=found)
 
         passed = Passed(

@@ -38,7 +38,6 @@ _POLICY: Final[Mapping[Act, Policy]] = MappingProxyType(
         Act.ACCEPT: back_office.accept,
         Act.REJECT: back_office.reject,
         Act.DISCARD: decisions.discard,
-        Act.EXAMINE_SEALED: quarantine.describe,
         Act.INVOKE_CONTINUITY: continuity.invoke,
         Act.UPDATE_CONTINUITY: continuity.update,
         Act.NOTE_TOLD: continuity.told,
@@ -49,10 +48,10 @@ _POLICY: Final[Mapping[Act, Policy]] = MappingProxyType(
         Act.RESUME_PARTNER: suspensions.resume,
     }
 )
-_BEFORE: Final[Mapping[Act, Callable[[StageContext, str], None]]] = MappingProxyType(
-    {Act.EXAMINE_SEALED: quarantine.bring}
+_PREPARED: Final[Mapping[Act, Callable[[StageContext, str], Policy]]] = MappingProxyType(
+    {Act.EXAMINE_SEALED: quarantine.describe}
 )
-"""What is done before the transaction: work with files, of which it has none. It may find nothing, and refuses nobody."""
+"""The policies that need work with files, which is done before the transaction. It refuses nobody: the policy does, where they may ask at all."""
 
 REFUSALS: Final = (Misuse, Reject, Quarantine, Hold, ImpossibleMove, StoreFileLost)
 """Answers, not faults of this machine. ImpossibleMove is a Halt elsewhere; a person's wish does not stop a gateway. A file that the store
@@ -66,8 +65,8 @@ def carry_out(context: StageContext, request: Request, owner: str, policy: Polic
     `policy` is for acts that need more than the ledger: whoever carries one out has prepared it. Lets a Defer and a Halt through: the
     request waits.
     """
+    policy = policy or _policy(context, request.act, request.subject)
     try:
-        _prepare(context, request.act, request.subject)
         with context.ledger.write() as transaction:
             taken = requests.take(transaction, request, owner)
             if taken is not None:
@@ -102,10 +101,10 @@ def decide(context: StageContext, act: Act, identity: str, decision: Decision) -
         wanted = (act, safe_text(identity), decision.actor, decision.reason)
         return requests.ask(transaction, context.new_id(), *wanted, owner=context.ledger.role)
 
+    policy = _policy(context, act, identity)
     try:
-        _prepare(context, act, identity)
         with context.ledger.write() as transaction:
-            return _act(context, transaction, ask(transaction), identity, decision)
+            return _act(context, transaction, ask(transaction), identity, decision, policy)
     except REFUSALS as error:
         with context.ledger.write() as transaction:
             request = ask(transaction)
@@ -113,9 +112,8 @@ def decide(context: StageContext, act: Act, identity: str, decision: Decision) -
         raise
 
 
-def _prepare(context: StageContext, act: Act, identity: str) -> None:
-    if act in _BEFORE:
-        _BEFORE[act](context, identity)
+def _policy(context: StageContext, act: Act, identity: str) -> Policy:
+    return _PREPARED[act](context, identity) if act in _PREPARED else _POLICY[act]
 
 
 def _decision(request: Request) -> Decision:
@@ -128,9 +126,9 @@ def _act(
     request: Request,
     identity: str,
     decision: Decision,
-    policy: Policy | None = None,
+    policy: Policy,
 ) -> Decided:
-    done = (policy or _POLICY[request.act])(context, transaction, identity, decision)
+    done = policy(context, transaction, identity, decision)
     requests.finish(transaction, request, Done(done.kind, done.identity, done.partner or None, str(done.state)))
     return done
 

@@ -6,8 +6,8 @@ on again and again is held. Deferrals go to the log and into the rows; they are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from gateway.errors import (
     ScanIncomplete,
     ScannerUnavailable,
 )
+from gateway.ledger.queries.quarantine import is_kept
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import FILE, TRANSFERS
 from gateway.ledger.units import Quarantined, Transfer
@@ -104,36 +105,50 @@ def _try_again(context: StageContext, failed: list[tuple[Transfer, ScanFailed]])
         context.log("work.deferred", transfer=row.id, partner=row.partner, code=error.code, reason=error.reason)
 
 
-def to_isolate(context: StageContext, files: Mapping[int, KeptFile]) -> Mapping[int, str]:
-    """The ids under which infected files are to be locked away, and are kept from now on, by the keys of their rows: to be called before
-    the transaction.
+@contextmanager
+def isolating(context: StageContext, files: Mapping[int, KeptFile]) -> Iterator[Mapping[int, str]]:
+    """The ids under which infected files are to be locked away in a transaction in the block, by the keys of their rows. There they have their
+    second names, durably, and are kept; a transaction that is lost takes them along.
+
+    A crash before the commit leaves names without rows, which are removed when the role starts.
     """
     ids = {key: context.new_id() for key in files}
-    if ids:
-        places = {context.home.infected / ids[key]: file for key, file in files.items()}
-        context.payloads.keep(
-            {place: file.sha256 for place, file in places.items()}, {place: file.path for place, file in places.items()}
-        )
-    return ids
-
-
-def isolate(
-    context: StageContext, transaction: Transaction, row: Transfer, identity: str, path: Path, reason: str
-) -> None:
-    """Lock an infected file away in the vault, whole, with its row and its event; after the commit `path` is removed. `identity` is from
-    `to_isolate`.
-
-    A crash before the commit leaves a name without a row, which is removed when the role starts.
-    """
-    kept = context.home.infected / identity
+    places = {ids[key]: KeptFile(context.home.infected / ids[key], file.sha256) for key, file in files.items()}
     try:
-        make_directory(kept.parent)
-        kept.hardlink_to(path)
-        with suppress(PermissionError):  # the vault's file, where the roles have accounts: the directory closes it
-            kept.chmod(0o400)
-        fsync_directory(kept.parent)
+        if files:
+            lying = {places[ids[key]].path: file.path for key, file in files.items()}
+            context.payloads.keep({place.path: place.sha256 for place in places.values()}, lying)
+            _name(context.home.infected, lying)
+        yield ids
+    except (GatewayError, OSError):
+        with suppress(GatewayError):  # what came before is the error to tell
+            _forget_lost(context, places)
+        raise
+    _forget_lost(context, places)
+
+
+def _forget_lost(context: StageContext, places: Mapping[str, KeptFile]) -> None:
+    """Remove the names that got no row."""
+    if places:
+        with context.ledger.read() as connection:
+            lost = [place for identity, place in places.items() if not is_kept(connection, identity)]
+        context.payloads.forget_all(lost)
+
+
+def _name(directory: Path, lying: Mapping[Path, Path]) -> None:
+    try:
+        make_directory(directory)
+        for kept, path in lying.items():
+            kept.hardlink_to(path)
+            with suppress(PermissionError):  # the vault's file, where the roles have accounts: the directory closes it
+                kept.chmod(0o400)
+        fsync_directory(directory)
     except OSError as error:
         raise DiskFailed(f"cannot lock a file away: {error.strerror}") from error
+
+
+def isolate(transaction: Transaction, row: Transfer, identity: str, path: Path, reason: str) -> None:
+    """The row and the event of an infected file that is locked away whole; after the commit `path` is removed. `identity` is from `isolating`."""
     transaction.record(
         "transfer.isolated",
         "transfer",

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -22,7 +23,7 @@ from gateway.domain.identity import to_text
 from gateway.domain.manifest import CLOCK_LEEWAY, AuditHead, Item, Manifest
 from gateway.domain.statement import FLOW, Counts, Previous, Statement
 from gateway.domain.states import State
-from gateway.errors import ContentInvalid, EnvelopeRefused, KeyUnconfirmed, UsageWrong
+from gateway.errors import ContentInvalid, EnvelopeRefused, GatewayError, KeyUnconfirmed, UsageWrong
 from gateway.ledger.queries import statements
 from gateway.ledger.queries.events import last_details
 from gateway.ledger.queries.restorations import last_loss
@@ -136,14 +137,40 @@ def received(
     return found
 
 
+@contextmanager
+def keeping(context: StageContext, sender: str, found: Iterable[Received | ContentInvalid]) -> Iterator[None]:
+    """Have a partner's statements in their places while the transaction in the block records them; what is not recorded there goes."""
+    written: list[KeptFile] = []
+    try:
+        for each in found:
+            if isinstance(each, Received):
+                place = _place(context, each.statement, hashlib.sha256(each.signed).hexdigest())
+                if not place.path.exists():
+                    make_directory(place.path.parent)
+                    write_file(place.path, each.signed)
+                    written.append(place)
+        yield
+    except (GatewayError, OSError):
+        with suppress(GatewayError):  # what came before is the error to tell
+            _forget_lost(context, sender, written)
+        raise
+    _forget_lost(context, sender, written)
+
+
+def _forget_lost(context: StageContext, sender: str, written: list[KeptFile]) -> None:
+    if written:
+        with context.ledger.read() as connection:
+            known = {noted.sha256 for noted in statements.kept(connection, sender)}
+        context.payloads.forget_all(file for file in written if file.sha256 not in known)
+
+
 def keep(
-    context: StageContext,
     transaction: Transaction,
     sender: str,
     items: Iterable[Item],
     found: Mapping[str, Received | ContentInvalid],
 ) -> dict[str, dict[str, Any]]:
-    """Keep the partner's statements among these new transfers as evidence, and note the partner's heads in the chain.
+    """Note the partner's statements among these new transfers, which lie in the evidence already (`keeping`), and its heads in the chain.
 
     Gives the columns of those that are rejected, by the ids of their transfers: nobody delivers what its site did not sign.
     """
@@ -165,7 +192,6 @@ def keep(
                 transfer=item.transfer,
                 **_detail(statement.statement, item.sha256),
             )
-            _write(context, transaction, statement, item.sha256)
     return rejected
 
 
@@ -198,17 +224,6 @@ def _verified(context: StageContext, engine: OpenPgp, sender: str, path: Path) -
 
 def _place(context: StageContext, statement: Statement, sha256: str) -> KeptFile:
     return KeptFile(context.home.statements / statement.site / form.evidence_name(statement.day, sha256), sha256)
-
-
-def _write(context: StageContext, transaction: Transaction, received: Received, sha256: str) -> None:
-    """Have a partner's in its place before the chain speaks of it."""
-    path = _place(context, received.statement, sha256).path
-
-    def write() -> None:
-        make_directory(path.parent)
-        write_file(path, received.signed)
-
-    transaction.beforehand[f"statement {received.statement.site} {sha256}"] = write
 
 
 def _detail(statement: Statement, sha256: str) -> dict[str, Any]:

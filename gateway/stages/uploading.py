@@ -56,7 +56,7 @@ def check(context: StageContext, readers: BackgroundReaders, request: Request, p
 
 @contextmanager
 def sending(context: StageContext, request: Request) -> Iterator[Policy]:
-    """A copy of the upload, durable, and what takes it in within the transaction that answers."""
+    """A copy of the upload, durable in custody, and what takes it in within the transaction that answers."""
     before = _sent(context, request)
     if before is not None:
         yield before
@@ -68,11 +68,11 @@ def sending(context: StageContext, request: Request) -> Iterator[Policy]:
     with submitted_copies(context) as copies:
         copied = copies.copy(submission, upload.id)
         copies.commit()
+        copies.move_in()
 
         def take(context: StageContext, transaction: Transaction, identity: str, decision: Decision) -> Decided:
             if (found := _transfer(transaction, identity)) is not None:
                 return found
-            copies.move_in()
             row = {
                 "id": copied.transfer,
                 "flow": upload.flow,

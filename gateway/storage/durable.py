@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -168,7 +169,9 @@ def move_own(source: Path, target: Path, disk: Disk = DISK) -> None:
 
     OSError as the system says; after a crash between, the next attempt does it again.
     """
-    if os.lstat(source).st_uid == os.geteuid():
+    about = os.lstat(source)
+    if about.st_uid == os.geteuid():
+        _close(source, about)
         move_over(source, target, disk)
         return
     name_own(source, target, disk)
@@ -179,10 +182,11 @@ def name_own(source: Path, target: Path, disk: Disk = DISK) -> None:
     """Give a file a second name, over a file of that name, under which it is this account's alone: another account's is written anew, durably.
     OSError as the system says.
     """
-    temporary = temporary_beside(target)
-    if os.lstat(source).st_uid == os.geteuid():
+    temporary, about = temporary_beside(target), os.lstat(source)
+    if about.st_uid == os.geteuid():
         discard(temporary, disk)
         disk.link(source, temporary, follow_symlinks=False)
+        _close(temporary, about)
         move_over(temporary, target, disk)
         return
     # Whoever owns it may have put a pipe there, or a link to what only this account may read.
@@ -202,6 +206,12 @@ def name_own(source: Path, target: Path, disk: Disk = DISK) -> None:
         raise
     finally:
         os.close(original)
+
+
+def _close(path: Path, about: os.stat_result) -> None:
+    """Take a file of this account from the group that could read it where it lay."""
+    if stat.S_ISREG(about.st_mode) and about.st_mode & 0o077:
+        path.chmod(0o600)
 
 
 def temporary_beside(target: Path) -> Path:

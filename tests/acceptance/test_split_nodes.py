@@ -31,7 +31,7 @@ ROLES: Final = ("inspect", "vault", "link", "sshd")
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="becomes other accounts, which takes root"),
-    pytest.mark.timeout(500),
+    pytest.mark.timeout(700),
 ]
 
 
@@ -96,7 +96,7 @@ def _made(root: Path, url: str, made: list[Site]) -> Iterator[Split]:
     north.edit_config("payloads", url=f"file://{store}")
     north.gateway("nodes", "store")
     north.gateway("nodes", "share", shared)
-    north.edit_config("node", name="north-1", lease_seconds=3, heartbeat_seconds=0.5)
+    north.edit_config("node", name="north-1", lease_seconds=10, heartbeat_seconds=1)
     secret, package = root / "passphrase", root / "node.pgp"
     secret.write_text(north.gateway("nodes", "package", "--to", package, *WHY).stdout, encoding="ascii")
     home, port = Home(root / "south"), free_port()
@@ -143,7 +143,7 @@ def test_files_go_and_come_at_both_nodes_and_every_directory_has_its_rights(spli
     la = split.la
     for number, site in enumerate((split.north, split.south)):
         name, content = drop(site, la.code, number)
-        wait_until(partial(is_receipted, site, name), 90, "the receipt")
+        wait_until(partial(is_receipted, site, name), 150, "the receipt")
         assert la.inbound("claim", "DWP")[name] == content
         receipt = split.shared / "receipts" / "claim" / la.code / f"{name}.receipt.json"
         wait_until(receipt.exists, 60, "the receipt where both nodes see it")
@@ -163,7 +163,7 @@ def delivered(split: Split, number: int) -> Path:
     (made,) = out.iterdir()
     split.la.drop("outcome", "DWP", made.name, made.read_bytes())
     path = split.shared / "inbound" / "outcome" / split.la.code / made.name
-    wait_until(path.exists, 90, f"{made.name} before the back office")
+    wait_until(path.exists, 150, f"{made.name} before the back office")
     return path
 
 
@@ -173,7 +173,7 @@ def test_the_other_node_takes_over_what_is_of_every_role(split: Split) -> None:
     wait_until(lambda: split.nodes()["north-1"]["state"] == "gone", 30, "the node to be gone")
     wait_until(lambda: not south.json("nodes")["without"], 60, "all lanes at the other node")
     name, content = drop(south, la.code, 5)
-    wait_until(partial(is_receipted, south, name), 90, "the receipt")
+    wait_until(partial(is_receipted, south, name), 150, "the receipt")
     assert la.inbound("claim", "DWP")[name] == content
     assert delivered(split, 2).stat().st_uid == pwd.getpwnam(ACCOUNTS["inspect"]).pw_uid
     south.gateway("audit", "verify", "--deep")

@@ -10,16 +10,21 @@ import pytest
 from gateway.demo import postgresql
 from gateway.demo.postgresql import Server, ServerMissing
 
-__all__ = ["Server", "running", "server"]
+__all__ = ["Server", "require", "running", "server"]
+
+
+def require() -> None:
+    """Skip the test where there is no server."""
+    try:
+        postgresql.require()
+    except ServerMissing as error:
+        pytest.skip(f"{error.reason} {error.remedy}")
 
 
 @contextmanager
 def running(*, durable: bool = False) -> Iterator[Server]:
     """A server that runs, and is gone at the end. `durable`: commits wait for the disk."""
-    try:
-        postgresql.require()
-    except ServerMissing as error:
-        pytest.skip(f"{error.reason} {error.remedy}")
+    require()
     with postgresql.running(durable=durable) as made:
         yield made
 

@@ -1,5 +1,7 @@
 """Two sites in one process: the real stages, ledgers and directories; a stand-in for OpenPGP, and for the readers.
 
+Nobody works with a site's files while its ledger is written: `file_work` fails whoever does.
+
 What a test of the ledger needs, in tenths of a second. The stand-in seals nothing; it keeps the engine's promises only.
 """
 
@@ -73,6 +75,7 @@ from gateway.transport.folder import FolderTransport
 from gateway.validation.contract import Finding, RecordException, Report, Validator
 from gateway.validation.factory import build
 from gateway.validation.sandbox.pool import Job, Sandbox
+from tests.fakes.file_work import watched
 from tests.fakes.keybox import write_keybox
 from tests.fakes.ledgers import Ledgers, kind, usual
 from tests.fakes.stores import VARIABLE, SiteStore
@@ -243,6 +246,7 @@ class Bench:
             random_bytes=lambda count: hashlib.sha256(f"salt {code}{next(salts)}".encode()).digest()[:count],
         )
         stack.callback(self.ledger.close)
+        stack.enter_context(watched(self.ledger, root))
         counter = itertools.count(1)
         payloads: Payloads = OneMachine()
         if stored or os.environ.get(VARIABLE):

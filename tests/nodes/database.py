@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -92,7 +93,9 @@ class Database:
 
     def url_for(self, node: str) -> str:
         """As a node of that name knows it: by its own ways, to the servers in turn."""
-        ways = self.ways.setdefault(node, [Way(server) for server in self.servers])
+        if node not in self.ways:
+            self.ways[node] = [Way(server) for server in self.servers]
+        ways = self.ways[node]
         hosts = ",".join("127.0.0.1" for _ in ways)
         ports = ",".join(str(way.port) for way in ways)
         several = "&target_session_attrs=read-write" if len(ways) > 1 else ""
@@ -104,10 +107,44 @@ class Database:
         time.sleep(seconds)
         self.leading.start()
 
-    def promote(self) -> None:
-        """kill -9 of the leading server for good; the standby leads, and waits for nobody."""
+    def fall_behind(self) -> int:
+        """From here on the standby gets nothing; the process that sends to it."""
+        pid = self._number("SELECT pid FROM pg_stat_replication")
+        os.kill(pid, signal.SIGSTOP)
+        return pid
+
+    def catch_up(self, sender: int) -> None:
+        """Let it have all of it."""
+        os.kill(sender, signal.SIGCONT)
+
+    def pause_replay(self) -> None:
+        """The standby takes everything, and does not show it: a commit with `remote_apply` waits."""
+        self._sql(self._follower, "SELECT pg_wal_replay_pause()", "postgres")
+
+    def waiting(self) -> int:
+        """How many commits wait for the standby."""
+        return self._number("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+
+    def _number(self, question: str) -> int:
+        with psycopg.connect(self._url(self.leading, "postgres"), autocommit=True) as connection:
+            row = connection.execute(question).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    @property
+    def _follower(self) -> Server:
+        return next(server for server in self.servers if server is not self.leading)
+
+    def wait_for_nobody(self) -> None:
+        """Have commits of the leading server not wait for the standby."""
+        self._wait_for("", self.leading)
+
+    def promote(self, sender: int | None = None) -> None:
+        """kill -9 of the leading server for good, and before of what sends to the standby; the standby leads, and waits for nobody."""
+        if sender is not None:
+            os.kill(sender, signal.SIGKILL)
         self.leading.kill()
-        follower = next(server for server in self.servers if server is not self.leading)
+        follower = self._follower
         follower.run("pg_ctl", "promote", "-w")
         self.leading = follower
         self._wait_for("", follower)

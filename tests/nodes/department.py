@@ -26,6 +26,7 @@ from tests.nodes.database import Database
 
 NAMES: Final = ("north", "south", "west")
 LEASE: Final = 5.0
+FAST_RETRIES: Final[dict[str, object]] = {"retry_base_seconds": 0.2, "retry_cap_seconds": 2.0}
 _MARK: Final = "GATEWAY_SWEEP_NODE"
 _CLOCK_AHEAD: Final = Path(__file__).with_name("clock_ahead")
 
@@ -55,14 +56,16 @@ class Node:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env={**os.environ, _MARK: self.name, **(clock if self.ahead else {})},
+                env={**os.environ, _MARK: str(self.home.root), **(clock if self.ahead else {})},
             )
 
     def lives(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
     def processes(self) -> set[int]:
-        """All that the node's machine would take with it: its supervisor, what that began, and agents that parted from it."""
+        """All that the node's machine would take with it: its supervisor, what that began, and agents that parted from it. Known by its HOME, since
+        another sweep beside this one has nodes of the same names.
+        """
         parents: dict[int, int] = {}
         found = set()
         for entry in Path("/proc").iterdir():
@@ -72,7 +75,7 @@ class Node:
                     parents[pid] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
                     environment = (entry / "environ").read_bytes().split(b"\0")
                     words = (entry / "cmdline").read_bytes()
-                    if f"{_MARK}={self.name}".encode() in environment or f"{self.home.root}/".encode() in words:
+                    if f"{_MARK}={self.home.root}".encode() in environment or f"{self.home.root}/".encode() in words:
                         found.add(pid)
         while more := {pid for pid, parent in parents.items() if parent in found and pid not in found}:
             found |= more
@@ -197,7 +200,7 @@ class Department:
             "node": {"name": node.name, "lease_seconds": self.lease, "heartbeat_seconds": self.lease / 7},
             "ledger": {"url": self.database.url_for(node.name)},
             "sftp_server": {"port": node.port},
-            "link": {"retry_base_seconds": 0.2, "retry_cap_seconds": 2.0},
+            "link": FAST_RETRIES,
             "daemon": {"rescan_seconds": 1.0, "workers": 1},
         }
         tables["payloads"] = {"url": f"file://{node.mount}/store"}

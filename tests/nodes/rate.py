@@ -1,6 +1,6 @@
 """Files a second with one, two and three nodes, where what a file costs is the time of the link and not of this machine's processors.
 
-`python -m tests.nodes.rate [--partners N] [--each N] [--latency SECONDS]`: every partner's server is behind a line with latency; each partner gets as many
+`python -m tests.nodes.rate [--partners N] [--each N] [--latency SECONDS] [--lanes N]`: every partner's server is behind a line with latency; each partner gets as many
 files, dropped at the nodes in turn, and the clock runs until the last of them is sent. One file a consignment, so that each pays for itself. Partners by the luck of
 a draw would not do: the last files of the partner that drew most would be what is measured.
 """
@@ -20,13 +20,13 @@ from typing import Final
 
 from tests.nodes.authorities import introduce_all, make_authorities
 from tests.nodes.database import database
-from tests.nodes.department import NAMES, Department, owners, wait_until
+from tests.nodes.department import FAST_RETRIES, NAMES, Department, owners, wait_until
 from tests.nodes.traffic import Traffic
 
 _DELAY: Final = Path(__file__).with_name("delay.py")
 
 
-def measured(count: int, partners: int, each: int, latency: float) -> tuple[float, float, float]:
+def measured(count: int, partners: int, each: int, latency: float, lanes: int) -> tuple[float, float, float]:
     """Files a second with so many nodes, processors in use, and the seconds from one file of a partner to its next in the middle of all."""
     root = Path(tempfile.mkdtemp(prefix="gateway-rate-"))
     with database(standby=False) as servers:
@@ -37,7 +37,7 @@ def measured(count: int, partners: int, each: int, latency: float) -> tuple[floa
         assert line.stdout is not None
         department = Department(root / "department", servers, NAMES[:count])
         introduce_all(department.first, authorities, server, department.ports, int(line.stdout.readline()))
-        department.tables = {"limits": {"consignment_files": 1}}
+        department.tables = {"limits": {"consignment_files": 1}, "link": {**FAST_RETRIES, "lanes_at_once": lanes}}
         department.share()
         department.start()
         try:
@@ -84,10 +84,11 @@ def main() -> None:
     parser.add_argument("--partners", type=int, default=96)
     parser.add_argument("--each", type=int, default=4, help="files for each partner")
     parser.add_argument("--latency", type=float, default=0.25, help="seconds each way")
+    parser.add_argument("--lanes", type=int, default=32, help="partners that a node sends to at once")
     parser.add_argument("--nodes", type=int, nargs="*", default=[1, 2, 3])
     wanted = parser.parse_args()
     for count in wanted.nodes:
-        rate, used, between = measured(count, wanted.partners, wanted.each, wanted.latency)
+        rate, used, between = measured(count, wanted.partners, wanted.each, wanted.latency, wanted.lanes)
         sys.stdout.write(
             f"{count} nodes: {rate:.1f} files/s, {between:.1f} s from a partner's file to its next, {used:.2f} processors in use\n"
         )

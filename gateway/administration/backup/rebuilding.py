@@ -112,8 +112,7 @@ class Rebuilder:
     def _take_away_dropped(self, partner: str, flow: str, name: str, sha256: str) -> None:
         """A dropped file that is in the copy of the spool, and was taken and sent after that."""
         dropped = self._home.outbound / flow / partner / name
-        if dropped.is_file() and not dropped.is_symlink() and file_digest(dropped) == sha256:
-            self._transaction.afterwards.append(partial(_move_aside, dropped, self._home))
+        self._transaction.afterwards.append(partial(_move_aside, dropped, sha256, self._home))
 
     # -- what came
 
@@ -204,7 +203,9 @@ _WAY: Final[Mapping[State, Sequence[tuple[State, State]]]] = {
 }
 
 
-def _move_aside(path: Path, home: Home) -> None:
+def _move_aside(path: Path, sha256: str, home: Home) -> None:
+    if not path.is_file() or path.is_symlink() or file_digest(path) != sha256:
+        return
     target = home.put_aside / path.relative_to(home.spool)
     make_below(target.parent, SHARED)
     path.rename(target)

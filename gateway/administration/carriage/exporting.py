@@ -1,6 +1,6 @@
 """Writing what waits for a partner to a medium: sealed consignments and receipts with their waybill, and nothing else.
 
-The files are copied and the waybill is signed before the ledger knows; then one transaction gives the directory its name and moves
+The files are copied, the waybill is signed and the directory gets its name before the ledger knows; then one transaction moves
 what is in it to `sent`. A crash before its commit leaves everything to the link, and a directory that may be whole: whatever
 comes from both ways is delivered once. What was exported is not sent by itself again (`stages.clock_guard`): it waits for its
 receipt until it expires, or until `again` lets it go.
@@ -15,7 +15,6 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +28,7 @@ from gateway.domain.decision import Decision
 from gateway.domain.identity import to_text
 from gateway.domain.states import Direction, State
 from gateway.domain.waybill import Waybill, WaybillFile
-from gateway.errors import DiskFailed, LedgerBusy, NotFound, UsageWrong
+from gateway.errors import DiskFailed, DiskFull, LaneLost, LedgerBusy, NotFound, UsageWrong
 from gateway.ledger import units
 from gateway.ledger.queries import carried, identities
 from gateway.ledger.store import Connection, Transaction
@@ -179,6 +178,26 @@ def _attempt(
     )
     write_file(working / form.FILE, _signed(context, waybill), mode=0o644)
     sync_directory(working)
+    _publish(working, directory)
+    try:
+        done = _record(context, partner, rows, waybill, directory, decision)
+    except (LedgerBusy, LaneLost, DiskFull):
+        directory.rename(working)  # for certain nothing was recorded
+        raise
+    if done is None:
+        directory.rename(working)
+    return done
+
+
+def _record(
+    context: StageContext,
+    partner: str,
+    rows: Sequence[units.Parcel],
+    waybill: Waybill,
+    directory: Path,
+    decision: Decision,
+) -> Exported | None:
+    """Move what is in the directory to `sent`; None where something of it went by the link meanwhile."""
     with context.ledger.write() as transaction:
         for row in rows:
             if identities.state_of(transaction.connection, type(row), row.key) != State.SEALED:
@@ -194,7 +213,6 @@ def _attempt(
         )
         for row in rows:
             _move(context, transaction, row, waybill.number)
-        transaction.beforehand["the medium"] = partial(_publish, working, directory)
         return _exported(transaction.connection, partner, rows, waybill, directory)
 
 

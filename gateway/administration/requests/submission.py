@@ -80,8 +80,8 @@ class Submitting:
             with submitted_copies(context) as copies:
                 copied = [copies.copy(submission, context.new_id()) for submission in submissions]
                 copies.commit()
+                copies.move_in()
                 with context.ledger.write() as transaction:
-                    copies.move_in()
                     record_admitted(
                         context,
                         transaction,

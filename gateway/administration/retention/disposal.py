@@ -32,7 +32,7 @@ from gateway.domain.triage import ENDING as TRIAGE
 from gateway.domain.triage import tells_of
 from gateway.ledger.audit.chain import Watch, silent
 from gateway.ledger.queries.legal_holds import Held, held
-from gateway.ledger.queries.quarantine import is_kept
+from gateway.ledger.queries.quarantine import is_kept, is_known
 from gateway.ledger.queries.retention import (
     BEGUN,
     SUBJECT,
@@ -210,11 +210,12 @@ class _Run:
             transaction.afterwards.append(partial(shutil.rmtree, kept.path.with_suffix(".folder"), ignore_errors=True))
 
     def _remove_discarded(self, found: Iterable[Path]) -> None:
-        """What a crash left of files whose row says that they are gone."""
-        with self.context.ledger.write() as transaction:
-            for path in found:
-                if not is_kept(transaction.connection, path.name.removesuffix(".sealed")):
-                    path.unlink(missing_ok=True)
+        """What a crash left of files whose row says that they are gone. What has no row may be about to get one, or goes when its role starts."""
+        ids = {path: path.name.removesuffix(".sealed") for path in found}
+        with self.context.ledger.read() as connection:
+            gone = [path for path, each in ids.items() if is_known(connection, each) and not is_kept(connection, each)]
+        for path in gone:
+            path.unlink(missing_ok=True)
 
     def _remove_from_spool(
         self, kind: Kind, flow: str, partner: str, files: list[DueFile], told: Mapping[Place, float], holds: Held

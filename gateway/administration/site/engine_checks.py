@@ -21,7 +21,7 @@ import gateway
 from gateway.administration.site.link_check import lane_alarm, try_mail, try_servers
 from gateway.administration.site.machine_checks import Check, CheckOutcome
 from gateway.assembly.reading import plans, scanner
-from gateway.assembly.stores import open_pgp
+from gateway.assembly.stores import open_pgp, verify_store
 from gateway.crypto.contract import Certificate, OpenPgp
 from gateway.daemon.walls import may_talk
 from gateway.errors import GatewayError, OwnKeyUnusable, PartnerKeyUnusable
@@ -61,7 +61,7 @@ def examine_engines(settings: Settings, now: Callable[[], float] = time.time) ->
     yield _tried("ledger", "can be read, of this program's version", lambda: _check_ledger(settings))
     yield from _ledger_server(settings)
     if settings.payloads.url:
-        yield _tried("store of files", "answers, and opens with state/payload.key", lambda: _check_store(settings))
+        yield _tried("store of files", "answers, and opens with state/payload.key", lambda: verify_store(settings))
     yield from _server(settings)
     yield _network(settings)
     yield from _scanner(settings)
@@ -199,6 +199,12 @@ def _network(settings: Settings) -> Check:
         return Check(
             name, CheckOutcome.WARN, "inspect and vault could open connections: there is no seccomp here", remedy
         )
+    if settings.ledger.is_remote or settings.payloads.is_remote:
+        what = [
+            *(["the ledger's database"] if settings.ledger.is_remote else []),
+            *(["the bucket of [payloads] url"] if settings.payloads.is_remote else []),
+        ]
+        return Check(name, CheckOutcome.OK, f"inspect and vault have it, for {' and '.join(what)} on another machine")
     if may_talk(settings, Role.INSPECT):
         remedy = "Let clamd listen at a socket of this machine ([antivirus] socket), if it can."
         return Check(
@@ -246,12 +252,6 @@ def _check_ledger(settings: Settings) -> None:
         ledger.check_pages()
     finally:
         ledger.close()
-
-
-def _check_store(settings: Settings) -> None:
-    from gateway.administration.nodes.storing import verify  # noqa: PLC0415 - of a site with nodes alone
-
-    verify(settings)
 
 
 def _ledger_server(settings: Settings) -> Iterator[Check]:

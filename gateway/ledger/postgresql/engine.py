@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import psycopg
@@ -21,13 +21,17 @@ from sqlalchemy.exc import DisconnectionError
 from gateway.ledger.postgresql import dialect
 from gateway.ledger.postgresql.connecting import settings_of
 from gateway.ledger.postgresql.driver import Driver
+from gateway.ledger.postgresql.going_on import LOCKED, HeadRow
 from gateway.ledger.postgresql.guards import TOUCHED
 
 _IDLE_SECONDS: Final = 5.0
-_HEAD: Final = "SELECT pg_current_xact_id()::text FROM chain_head FOR UPDATE"
+
+Ask = Callable[[str], Any]
 
 
-def open_engine(url: str, session: Mapping[str, str] | None = None) -> Engine:
+def open_engine(
+    url: str, session: Mapping[str, str] | None = None, require: Callable[[Ask], None] | None = None
+) -> Engine:
     """As `ledger.engine.open_engine`. `gateway_head=False` is for whoever makes the tables, before there is a head to lock."""
     address = make_url(url).set(drivername=dialect.NAME)
     # As many connections as threads ask for one, as with SQLite; the console has 40 threads at most.
@@ -39,6 +43,12 @@ def open_engine(url: str, session: Mapping[str, str] | None = None) -> Engine:
         connection.execute(TOUCHED)
         for name, value in (session or {}).items():
             connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+        if require is not None:
+            try:
+                require(lambda query: next(iter(connection.execute(query).fetchone() or ()), None))
+            except BaseException:
+                connection.close()
+                raise
         connection.commit()  # else a rollback of the first transaction would take it back
         record.info["driver"] = Driver(connection)
 
@@ -65,6 +75,6 @@ def open_engine(url: str, session: Mapping[str, str] | None = None) -> Engine:
         if not writing:
             return
         if options.get("gateway_head", True):
-            connection.info["transaction"] = connection.exec_driver_sql(_HEAD).scalar_one()
+            connection.info["head"] = HeadRow._make(connection.exec_driver_sql(LOCKED).one())
 
     return engine

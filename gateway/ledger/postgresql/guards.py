@@ -37,12 +37,25 @@ INSERT INTO least_program (schema) VALUES ('{LEAST_PROGRAM}') ON CONFLICT (one) 
 """
 """Which programs may go on while the site is upgraded node by node: an older one cannot know it otherwise."""
 
+_CLOSED: Final = """
+CREATE TABLE IF NOT EXISTS ledger_closed (one smallint PRIMARY KEY DEFAULT 1 CHECK (one = 1), why text COLLATE "C" NOT NULL);
+"""
+"""Why nobody may write any more: a row where that is so (`postgresql.going_on`). Not a column of the head's row, for which a migration would
+have to lock the table that writers wait for.
+"""
+
+COPYING: Final = "gateway.copying"
+"""A setting of the transactions that bring a closed ledger up to the one that it was moved to."""
+
 _CHAIN: Final = f"""
 CREATE OR REPLACE FUNCTION chain_goes_on() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     head record;
 BEGIN
     SELECT sequence, sha256 INTO STRICT head FROM chain_head FOR UPDATE;
+    IF EXISTS (SELECT 1 FROM ledger_closed) AND coalesce(current_setting('{COPYING}', true), '') = '' THEN
+        RAISE EXCEPTION 'the ledger is closed' USING CONSTRAINT = 'ledger_closed';
+    END IF;
     IF EXISTS (
         SELECT 1 FROM (
             SELECT sequence, previous, event,
@@ -128,9 +141,9 @@ def unmake(connection: Connection) -> None:
 
 
 def make(connection: Connection) -> None:
-    """Make the head's row, the word about older programs and the triggers, or bring them to this version."""
+    """Make the head's row, the words about older programs and about a closed ledger, and the triggers, or bring them to this version."""
     connection.exec_driver_sql(
-        _HEAD + _LEAST + _CHAIN + "".join(map(_noting, KEY)) + _FENCE + "".join(map(_fencing, _FENCED))
+        _HEAD + _LEAST + _CLOSED + _CHAIN + "".join(map(_noting, KEY)) + _FENCE + "".join(map(_fencing, _FENCED))
     )
 
 

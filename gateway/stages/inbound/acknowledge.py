@@ -34,6 +34,7 @@ from gateway.stages.context import StageContext, Step
 from gateway.stages.continuity import own_notice
 from gateway.stages.kept_files import let_go, sealed_file, sealed_path
 from gateway.stages.signing import Signing
+from gateway.storage.named_first import naming
 from gateway.storage.payloads import KeptFile
 
 _OUTCOMES: Final = {
@@ -86,8 +87,13 @@ class Acknowledge:
         context = self._context
         claim(context, row, self._claimed)
         output = sealed_path(context.home, row)
+        output.parent.mkdir(mode=0o770, parents=True, exist_ok=True)
+        with naming(output.parent):  # the link removes those that were sent, when it starts
+            self._seal_at(row, output)
+
+    def _seal_at(self, row: units.Receipt, output: Path) -> None:
+        context = self._context
         try:
-            output.parent.mkdir(mode=0o770, parents=True, exist_ok=True)
             body = self._body(row)
             sealed = self._sealed(row, body, output)
             context.payloads.keep({output: sealed.sha256})

@@ -2,7 +2,7 @@
 
 A file is first copied out of the partner's reach (into `sealed/in/PARTNER/arrivals`), made durable and hashed there, since
 a program that has the landed file open could write to it after a rename. Then it is recorded. It gets its second name, in
-`sealed/in/PARTNER`, before its row, and loses the first one after the commit; a crash in between, or a failing ledger, leaves
+`sealed/in/PARTNER`, before the transaction of its row, and loses the first one after the commit; a crash in between, or a failing ledger, leaves
 an arrival that the next step takes again. Only `ID.pgp` and `ID.receipt.pgp` are accepted; other names are quarantined.
 Unfinished files, and debris of other programs (`[spool] passed_over`), are left to their writers for a day. From a partner that
 sent more than `day_bytes` within a day nothing is taken until that is a day ago.
@@ -20,7 +20,9 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -28,7 +30,7 @@ from gateway.domain.identity import is_id
 from gateway.domain.states import Direction, State
 from gateway.errors import ConsignmentAltered, DiskFailed, DiskFull, GatewayError, LandingUnexpected
 from gateway.ledger.queries import consignments, receipts
-from gateway.ledger.store import Transaction
+from gateway.ledger.store import Connection, Transaction
 from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
 from gateway.ledger.units import Consignment, Receipt
 from gateway.spool.names import safe_name
@@ -38,8 +40,9 @@ from gateway.stages.context import BATCH, StageContext, Step
 from gateway.stages.day_take import DayTake
 from gateway.stages.kept_files import let_go, sealed_file
 from gateway.stages.landing import COPYING, UNFINISHED, LandingUploads
-from gateway.stages.quarantine import Measured, measure, quarantine_file, to_lock_away
+from gateway.stages.quarantine import Measured, locking_away, measure, quarantine_file
 from gateway.storage.durable import disk_error, fsync_directory
+from gateway.storage.named_first import naming
 from gateway.storage.payloads import KeptFile
 from gateway.storage.writers import Writers, writers_of
 
@@ -59,6 +62,15 @@ class _Refused(NamedTuple):
     measured: Measured | None
     stem: str
     error: GatewayError
+
+
+@dataclass
+class _Names:
+    """Arrivals that have a second name, those of them that it was given now, and those that a row speaks of."""
+
+    there: set[Path] = field(default_factory=set)
+    given: set[Path] = field(default_factory=set)
+    used: set[Path] = field(default_factory=set)
 
 
 class Collect:
@@ -126,11 +138,64 @@ class Collect:
             {arrivals.with_name(path.name): path for path in named},
         )
         refused: list[_Refused] = []
-        with context.ledger.write() as transaction:
-            done = sum(self._record(transaction, partner, path, measured, refused) for path, measured in found)
-            fsync_directory(arrivals.parent)
+        with naming(arrivals.parent):
+            names = _Names()
+            try:
+                self._name(partner, named, names)
+                with context.ledger.write() as transaction:
+                    done = sum(
+                        self._record(transaction, partner, path, measured, names, refused) for path, measured in found
+                    )
+            except (GatewayError, OSError):
+                with suppress(GatewayError, OSError):  # what came before is the error to tell
+                    self._take_back(partner, named, names.given)
+                raise
+            self._take_back(partner, named, names.given - names.used)
         self._lock_away(partner, refused)
         return done
+
+    def _name(self, partner: str, arrivals: Mapping[Path, Measured], names: _Names) -> None:
+        """Give arrivals the names under which they are read, durably, where the ledger will want them there."""
+        with self._context.ledger.read() as connection:
+            wanted = [path for path, each in arrivals.items() if self._needs_name(connection, partner, path, each)]
+        for path in wanted:
+            kept = self._kept(partner, path)
+            if not (kept.exists() and kept.samefile(path)):
+                kept.unlink(missing_ok=True)  # of an attempt without a commit
+                kept.hardlink_to(path)
+                names.given.add(path)
+        names.there.update(wanted)
+        if wanted:
+            fsync_directory(self._context.home.sealed_in / partner)
+
+    def _needs_name(self, connection: Connection, partner: str, path: Path, measured: Measured) -> bool:
+        kept = self._kept(partner, path)
+        if _kind(path) is Receipt:
+            # Another of that name is still being read, and this one waits until that has gone.
+            return not self._lies_elsewhere(connection, partner, path, measured) and (
+                not kept.exists() or kept.samefile(path)
+            )
+        known = consignments.consignment_in(connection, partner, _stem(path))
+        if known is None:
+            return True
+        return known.sealed_sha256 == measured.sha256 and known.state == State.LANDED and not kept.exists()
+
+    def _lies_elsewhere(self, connection: Connection, partner: str, path: Path, measured: Measured) -> bool:
+        """Whether another node has recorded another receipt of that name, which is still to be read."""
+        waiting = receipts.receipts_of(connection, Direction.IN, partner, _stem(path), State.LANDED)
+        return self._context.lanes is not None and any(row.sealed_sha256 != measured.sha256 for row in waiting)
+
+    def _take_back(self, partner: str, arrivals: Mapping[Path, Measured], given: Collection[Path]) -> None:
+        """Remove the names that got no row."""
+        if not given:
+            return
+        with self._context.ledger.read() as connection:
+            lost = [path for path in given if not _is_spoken_of(connection, partner, path, arrivals[path].sha256)]
+        for path in lost:
+            self._kept(partner, path).unlink(missing_ok=True)
+
+    def _kept(self, partner: str, arrival: Path) -> Path:
+        return self._context.home.sealed_in / partner / arrival.name
 
     def _complete(self, landing: Path, arrivals: Path) -> Iterator[Path]:
         limit = self._context.clock() - _PART_DAYS * 86400
@@ -163,22 +228,29 @@ class Collect:
         return True
 
     def _record(
-        self, transaction: Transaction, partner: str, path: Path, measured: Measured | None, refused: list[_Refused]
+        self,
+        transaction: Transaction,
+        partner: str,
+        path: Path,
+        measured: Measured | None,
+        names: _Names,
+        refused: list[_Refused],
     ) -> bool:
         """Record an arrival, or have it `refused`; False where it has to wait."""
         stem, kind = _stem(path), _kind(path)
         if measured is None or kind is None:
             refused.append(_unexpected(path, measured))
         elif kind is Receipt:
-            return self._receipt(transaction, partner, path, stem, measured)
-        elif not self._consignment(transaction, partner, path, stem, measured):
+            return self._receipt(transaction, partner, path, stem, measured, names)
+        elif not self._consignment(transaction, partner, path, stem, measured, names):
             refused.append(_Refused(path, measured, stem, ConsignmentAltered()))
         return True
 
-    def _consignment(self, transaction: Transaction, partner: str, path: Path, stem: str, measured: Measured) -> bool:
+    def _consignment(
+        self, transaction: Transaction, partner: str, path: Path, stem: str, measured: Measured, names: _Names
+    ) -> bool:
         """Record it; False where it has other bytes than one of its name had."""
         known = consignments.consignment_in(transaction.connection, partner, stem)
-        kept = self._context.home.sealed_in / partner / path.name
         if known is None:
             event = transaction.record(
                 "consignment.landed", "consignment", stem, partner, bytes=measured.size, sha256=measured.sha256
@@ -193,16 +265,13 @@ class Collect:
                 "event": event,
             }
             transaction.insert(CONSIGNMENTS, [row])
-            self._place(transaction, path, kept)
         elif known.sealed_sha256 != measured.sha256:
             return False
-        elif known.state == State.LANDED and not kept.exists():
-            self._place(transaction, path, kept)
-        else:
-            self._arrivals.remove(transaction, path)
+        elif known.state != State.LANDED or path not in names.there:
             if known.state not in _READ_LATER:
                 let_go(transaction, self._context.payloads, sealed_file(self._context.home, known))
             self._answer_again(transaction, partner, stem)
+        self._keep(transaction, path, names)
         return True
 
     def _answer_again(self, transaction: Transaction, partner: str, stem: str) -> None:
@@ -212,14 +281,12 @@ class Collect:
         changes = [{"key": row.key, "state": State.ISSUED, "due": 0.0, "event": event} for row in sent]
         transaction.move(RECEIPTS, Direction.OUT, State.SENT, changes)
 
-    def _receipt(self, transaction: Transaction, partner: str, path: Path, stem: str, measured: Measured) -> bool:
-        kept = self._context.home.sealed_in / partner / path.name
+    def _receipt(
+        self, transaction: Transaction, partner: str, path: Path, stem: str, measured: Measured, names: _Names
+    ) -> bool:
+        if path not in names.there or self._lies_elsewhere(transaction.connection, partner, path, measured):
+            return False
         waiting = receipts.receipts_of(transaction.connection, Direction.IN, partner, stem, State.LANDED)
-        lies_elsewhere = self._context.lanes is not None and any(
-            row.sealed_sha256 != measured.sha256 for row in waiting
-        )
-        if lies_elsewhere or (kept.exists() and not kept.samefile(path)):
-            return False  # another of that name is still being read, and this one waits until that has gone
         event = transaction.record("receipt.landed", "receipt", stem, partner, bytes=measured.size)
         if not waiting:
             row = {
@@ -232,34 +299,40 @@ class Collect:
                 "event": event,
             }
             transaction.insert(RECEIPTS, [row])
-        self._place(transaction, path, kept)
+        self._keep(transaction, path, names)
         return True
 
-    def _place(self, transaction: Transaction, arrival: Path, kept: Path) -> None:
-        """Give the arrival the name under which it is read. What has that name already is of an attempt without a commit."""
-        kept.unlink(missing_ok=True)
-        kept.hardlink_to(arrival)
+    def _keep(self, transaction: Transaction, arrival: Path, names: _Names) -> None:
+        """The arrival is done with; it is read under its second name, as far as it is to be read."""
+        names.used.add(arrival)
         self._arrivals.remove(transaction, arrival)
 
     def _lock_away(self, partner: str, refused: Sequence[_Refused]) -> None:
         if not refused:
             return
         context = self._context
-        ids = [to_lock_away(context, each.path, each.measured) for each in refused]
-        with context.ledger.write() as transaction:
-            for each, identity in zip(refused, ids, strict=True):
+        found = [(each.path, each.measured) for each in refused]
+        with locking_away(context, found) as ready, context.ledger.write() as transaction:
+            for each, named in zip(refused, ready, strict=True):
                 quarantine_file(
                     context,
                     transaction,
-                    identity,
-                    path=each.path,
-                    measured=each.measured,
+                    named,
                     kind="consignment",
                     stem=safe_name(each.stem),
                     partner=partner,
                     error=each.error,
                 )
                 self._arrivals.remove(transaction, each.path)
+
+
+def _is_spoken_of(connection: Connection, partner: str, arrival: Path, sha256: str) -> bool:
+    """Whether a row wants the arrival's second name."""
+    if _kind(arrival) is Receipt:
+        waiting = receipts.receipts_of(connection, Direction.IN, partner, _stem(arrival), State.LANDED)
+        return any(row.sealed_sha256 == sha256 for row in waiting)
+    known = consignments.consignment_in(connection, partner, _stem(arrival))
+    return known is not None and known.sealed_sha256 == sha256 and known.state in _READ_LATER
 
 
 def _unexpected(path: Path, measured: Measured | None) -> _Refused:

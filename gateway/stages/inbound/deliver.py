@@ -62,7 +62,7 @@ from gateway.stages.inspection import (
 )
 from gateway.stages.issued_receipts import add_answers, answer_of, issue
 from gateway.stages.lost_files import put_off
-from gateway.stages.scanning import Scanner, isolate, to_isolate
+from gateway.stages.scanning import Scanner, isolate, isolating
 from gateway.stages.triage import Judged, Triage
 from gateway.storage.durable import DISK, Disk, make_directory, write_new_file
 from gateway.storage.payloads import KeptFile
@@ -149,28 +149,26 @@ class Deliver:
                 transaction.note_delivered_names(
                     {key: name for key, name in names.items() if key in reports}, context.node
                 )
-        isolated = to_isolate(
-            context,
-            {
-                row.key: KeptFile(self._unpacked(row), row.sha256)
-                for row, verdict in verdicts
-                if isinstance(verdict, FileInfected)
-            },
-        )
-        names |= self._publish(good, placements, papers)
-        with context.ledger.write() as transaction:
-            opened = self._still_opened(transaction, [row for row, _ in verdicts])
-            # A published file whose row was moved all the same is a contradiction, and stops the gateway in `move`.
-            verdicts = [(row, verdict) for row, verdict in verdicts if row.key in opened or row.key in names]
-            changes = [
-                self._judge(
-                    transaction, row, verdict, names.get(row.key), facts.get(row.key), isolated.get(row.key, "")
-                )
-                for row, verdict in verdicts
-            ]
-            transaction.move(TRANSFERS, Direction.IN, State.OPENED, [change for change in changes if change])
-            for consignment in consignments.completed(transaction.connection, BATCH, context.elsewhere):
-                self._complete(transaction, consignment)
+        infected = {
+            row.key: KeptFile(self._unpacked(row), row.sha256)
+            for row, verdict in verdicts
+            if isinstance(verdict, FileInfected)
+        }
+        with isolating(context, infected) as isolated:
+            names |= self._publish(good, placements, papers)
+            with context.ledger.write() as transaction:
+                opened = self._still_opened(transaction, [row for row, _ in verdicts])
+                # A published file whose row was moved all the same is a contradiction, and stops the gateway in `move`.
+                verdicts = [(row, verdict) for row, verdict in verdicts if row.key in opened or row.key in names]
+                changes = [
+                    self._judge(
+                        transaction, row, verdict, names.get(row.key), facts.get(row.key), isolated.get(row.key, "")
+                    )
+                    for row, verdict in verdicts
+                ]
+                transaction.move(TRANSFERS, Direction.IN, State.OPENED, [change for change in changes if change])
+                for consignment in consignments.completed(transaction.connection, BATCH, context.elsewhere):
+                    self._complete(transaction, consignment)
         self._inspection.moved()
         self._has_leftovers = context.node is not None and bool(lost)
         return Step(done=len(verdicts) + len(complete), due=context.clock() + _OPENED_AGAIN if lacking else None)
@@ -379,7 +377,7 @@ class Deliver:
             return None
         move = advance(TRANSFER_IN, State.OPENED, verdict)
         if isinstance(verdict, FileInfected):
-            isolate(self._context, transaction, row, isolated, self._unpacked(row), verdict.reason)
+            isolate(transaction, row, isolated, self._unpacked(row), verdict.reason)
         code = verdict.finding if isinstance(verdict, ContentInvalid) else move.code
         event = record_move(transaction, row, move, code, facts)
         return {

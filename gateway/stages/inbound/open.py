@@ -58,7 +58,7 @@ from gateway.stages.issued_receipts import issue_quarantined
 from gateway.stages.kept_files import needed, sealed_file
 from gateway.stages.lost_files import put_off
 from gateway.stages.signing import note_use
-from gateway.stages.statements import Received, keep, note_accepts, received
+from gateway.stages.statements import Received, keep, keeping, note_accepts, received
 
 _LOOK_EVERY: Final = 1.0
 _TRY_AGAIN: Final = 30.0
@@ -166,7 +166,10 @@ class Open:
         try:
             if result.error is not None:
                 raise result.error
-            with self._context.ledger.write() as transaction:
+            with (
+                keeping(self._context, row.partner, attempt.statements.values()),
+                self._context.ledger.write() as transaction,
+            ):
                 self._accept(transaction, row, attempt)
         except GatewayError as error:
             self._refuse(row, attempt, error)
@@ -177,7 +180,6 @@ class Open:
         context, now = self._context, self._context.clock()
         if not is_due(self._look, now, _LOOK_EVERY):
             return 0
-        self._look = now + _LOOK_EVERY
         with context.ledger.read() as connection:
             rows = consignments.to_deliver(connection, context.stopped)
         self._later = {row.id: self._later[row.id] for row in rows if row.id in self._later}
@@ -204,6 +206,7 @@ class Open:
                     f"a consignment that was opened at another node cannot be opened here: {error.reason}"
                 )
                 context.say_deferred(fault, partner=row.partner, consignment=row.id, stage=self.name)
+        self._look = now + _LOOK_EVERY
         return done
 
     def _write_again(self, row: Consignment) -> None:
@@ -314,7 +317,7 @@ class Open:
             transfers=[item.transfer for item in manifest.items],
             head=[head.sequence, head.sha256],
         )
-        ended = keep(self._context, transaction, row.partner, (item for _, item in fresh), attempt.statements)
+        ended = keep(transaction, row.partner, (item for _, item in fresh), attempt.statements)
         rest = [item for _, item in fresh if item.transfer not in ended]
         ended |= doubtful(transaction, row.partner, manifest, rest)
         opened = {"state": str(State.OPENED), "event": event, "code": None, "reason": None}

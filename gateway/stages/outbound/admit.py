@@ -37,12 +37,14 @@ from gateway.storage.digest import file_digest
 from gateway.storage.directory_walk import DIRECTORY
 from gateway.storage.durable import fsync_directory
 from gateway.storage.file_group import Group
+from gateway.storage.named_first import nobody_naming
 from gateway.storage.payloads import KeptFile
 
 _LOOK_AGAIN: Final = 0.25
 _TRY_AGAIN: Final = 30.0
 _LOOK_AT_OPEN: Final = 1.0
 _OPEN_LONG: Final = 900.0
+_SUBMITTING_SECONDS: Final = 5.0
 
 
 class Admit:
@@ -68,9 +70,10 @@ class Admit:
     def recover(self) -> None:
         """Finish what a crash cut short. To be called before the first step."""
         context = self._context
-        # Under the write lock: `gateway submit` puts its files into custody under it, before their rows.
-        with context.ledger.write() as transaction:
-            known = custody.ids_in_custody(transaction.connection)
+        # `gateway submit` puts its files into custody before their rows. Where it does not end, the next start does this.
+        with suppress(LedgerBusy), nobody_naming(context.home.custody, _SUBMITTING_SECONDS):
+            with context.ledger.read() as connection:
+                known = custody.ids_in_custody(connection)
             for path in orphans(context.home.custody, known):
                 path.unlink(missing_ok=True)
         self._finish_admitted()

@@ -36,7 +36,7 @@ from gateway.stages.context import BATCH, StageContext, Step
 from gateway.stages.kept_files import in_custody, not_brought
 from gateway.stages.lost_files import put_off
 from gateway.stages.receipt_files import write_receipt_files
-from gateway.stages.scanning import isolate, to_isolate
+from gateway.stages.scanning import isolate, isolating
 from gateway.storage.durable import write_file
 
 _ENDS: Final = {
@@ -117,7 +117,6 @@ class Conclude:
     def _conclude(self, rows: list[Transfer], receipts: Mapping[tuple[str, str], str | None]) -> None:
         context = self._context
         bytes_of = {row.key: in_custody(context.home, row) for row in rows}
-        isolated = to_isolate(context, {row.key: bytes_of[row.key] for row in rows if _infected(row)})
         well = [row for row in rows if row.state in _ENDED_WELL]
         write_receipt_files(
             context.home.receipts,
@@ -133,11 +132,11 @@ class Conclude:
                 self._warn(row)
             else:
                 self._give_back(row)
-        with context.ledger.write() as transaction:
+        infected = {row.key: bytes_of[row.key] for row in rows if _infected(row)}
+        with isolating(context, infected) as isolated, context.ledger.write() as transaction:
             for row in rows:
                 if _infected(row):
-                    path = bytes_of[row.key].path
-                    isolate(context, transaction, row, isolated[row.key], path, row.reason or "")
+                    isolate(transaction, row, isolated[row.key], bytes_of[row.key].path, row.reason or "")
                 elif row.state not in _ENDED_WELL and not row.is_unconfirmed:
                     transaction.record("transfer.returned", "transfer", row.id, row.partner, flow=row.flow)
             transaction.set(TRANSFERS, [row.key for row in rows], custody=False)

@@ -43,7 +43,6 @@ from gateway.stages.taken_names import take_second_name
 from gateway.stages.unconfirmed import note_unconfirmed
 from gateway.transport.contract import Transport
 
-LANES_AT_ONCE: Final = 32
 LARGE_AT_ONCE: Final = 16
 
 _KINDS: Final[tuple[type[units.Parcel], ...]] = (units.Receipt, units.Consignment)
@@ -71,7 +70,7 @@ class Send:
         self._windows = Timetable.of(context.settings)
         self._sessions = Sessions(transports, context.clock)
         self._pools = {
-            False: ThreadPoolExecutor(LANES_AT_ONCE, thread_name_prefix="lane"),
+            False: ThreadPoolExecutor(context.settings.link.lanes_at_once, thread_name_prefix="lane"),
             True: ThreadPoolExecutor(LARGE_AT_ONCE, thread_name_prefix="large"),
         }
         self._lane_work = LaneWork(

@@ -109,13 +109,16 @@ class Validate:
                 if isinstance(result, Report) and goes_with_exceptions(context, row, result)
             }
         )
+        dropped = {row.key for row, _ in results if self._still_lies_there(row)}
         with context.ledger.write() as transaction:
             # What a person has held or returned meanwhile is theirs: its result is dropped.
             keys = [row.key for row in rows]
             admitted = identities.in_state(transaction.connection, Transfer, State.ADMITTED, keys)
             results = [(row, result) for row, result in results if row.key in admitted]
             before = self._look_back(transaction, results)
-            changes = [self._judge(transaction, row, result, before) for row, result in results]
+            changes = [
+                self._judge(transaction, row, result, before, lies_there=row.key in dropped) for row, result in results
+            ]
             moved = [change for change in changes if change]
             transaction.move(TRANSFERS, Direction.OUT, State.ADMITTED, moved)
             going = {change["key"] for change in moved if change["state"] is not State.REJECTED}
@@ -162,7 +165,9 @@ class Validate:
             self._triage.judge(transaction.connection, going),
         )
 
-    def _judge(self, transaction: Transaction, row: Transfer, result: Result, before: _Before) -> dict[str, Any] | None:
+    def _judge(
+        self, transaction: Transaction, row: Transfer, result: Result, before: _Before, *, lies_there: bool
+    ) -> dict[str, Any] | None:
         if isinstance(result, Crash):
             record_crash(transaction, row, result)
             return None
@@ -199,14 +204,14 @@ class Validate:
             "code": code,
             "reason": move.reason,
             "event": event,
-            **self._set_aside(row),
+            **self._set_aside(row, lies_there=lies_there),
         }
 
-    def _set_aside(self, row: Transfer) -> dict[str, Any]:
+    def _set_aside(self, row: Transfer, *, lies_there: bool) -> dict[str, Any]:
         """Whose dropped file is gone has no `spool_file` any more. Where there are nodes, the one that it was dropped at says so."""
         if self._context.node is not None:
             return {}
-        return {"spool_file": row.spool_file if self._still_lies_there(row) else None}
+        return {"spool_file": row.spool_file if lies_there else None}
 
     def _still_lies_there(self, row: Transfer) -> bool:
         """Whether the dropped file still lies in the spool, since it could not be removed when its copy was taken."""

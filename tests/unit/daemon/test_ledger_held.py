@@ -1,4 +1,4 @@
-"""A role that starts while another process holds the ledger waits for it, and says so once."""
+"""A role that starts while another process holds the ledger, or has not ended what it began with names and rows, waits for it, and says so once."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import pytest
 from gateway.daemon.patience import once_free
 from gateway.daemon.recovery import tidy
 from gateway.errors import DiskFailed, LedgerAway, LedgerBusy
-from gateway.ledger import engine
 from gateway.ledger.store import Ledger
 from gateway.logs import Logger, configure
 from gateway.stages.itinerary import Role
+from gateway.storage import named_first
+from gateway.storage.named_first import naming
 from tests.fakes.two_ledgers import two_ledgers
 
 
@@ -29,28 +30,30 @@ def log(lines: BytesIO) -> Logger:
     return configure("DWP", "vault", stream=lines, format="json", strict=True)
 
 
-def test_it_tidies_up_once_the_ledger_is_free(
+def test_it_tidies_up_once_nobody_is_giving_names(
     tmp_path: Path, lines: BytesIO, log: Logger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "BUSY_SECONDS", 0)
+    monkeypatch.setattr(named_first, "_BUSY_SECONDS", 0.0)
     with (
         two_ledgers(tmp_path) as pair,
         closing(Ledger(pair.dwp.home.ledger, clock=lambda: 0.0, role="vault")) as second,
     ):
         home = pair.dwp.home
-        (home.opened / "left").mkdir()
-        holder = pair.dwp.ledger.write()
+        left = home.sealed_in / pair.dwp.other / f"{pair.dwp.context.new_id()}.pgp"
+        left.parent.mkdir(parents=True)
+        left.write_bytes(b"of a crash")
+        holder = naming(left.parent)
         holder.__enter__()
         waits: list[float] = []
 
         def wait(seconds: float) -> None:
             waits.append(seconds)
-            assert (home.opened / "left").exists()
+            assert left.exists()
             if len(waits) == 3:
                 holder.__exit__(None, None, None)
 
         once_free(lambda: tidy(home, second, Role.VAULT), log, wait, lambda: False)
-        assert not (home.opened / "left").exists()
+        assert not left.exists()
     assert len(waits) == 3
     (line,) = lines.getvalue().splitlines()
     assert b'"level":"warning","event":"work.deferred"' in line

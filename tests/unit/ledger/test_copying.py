@@ -8,13 +8,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import select
 
 from gateway.domain.decision import Decision
-from gateway.errors import LedgerCorrupt, UsageWrong
+from gateway.errors import LedgerCorrupt, LedgerMoved, UsageWrong
 from gateway.ledger import copying, legal_holds
 from gateway.ledger.audit.schema import check_schema
+from gateway.ledger.head_file import HeadFile
 from gateway.ledger.place import Place
 from gateway.ledger.store import Ledger
 from gateway.ledger.tables import METADATA
@@ -98,6 +100,63 @@ def breaking_at(what: str) -> copying.Watch:
     return watch
 
 
+def write(place: Place, head_file: HeadFile | None = None) -> None:
+    """As a role that starts."""
+    with closing(Ledger(place, clock=lambda: 1_795_100_000.0, role="test", head_file=head_file)) as ledger:
+        ledger.check()
+        with ledger.write() as transaction:
+            transaction.record("lane.recovered", "lane", "E09000030", "E09000030")
+
+
+def test_a_database_that_was_copied_from_is_closed_until_the_ledger_comes_back(
+    pair: Pair, server: PostgresqlLedgers, tmp_path: Path
+) -> None:
+    """A node that was left over would go on with it: its own head file knows of nothing newer."""
+    target, file = server.empty(), tmp_path / "file.sqlite3"
+    copying.copy(pair.dwp.home.ledger, target, silent)
+    write(target)
+    with closing(Ledger(target, clock=lambda: 0.0, role="test")) as at_work:
+        with at_work.read():
+            pass
+        copying.copy(target, file, silent)
+        with pytest.raises(LedgerMoved, match=f"to {file} on machine"), at_work.write():
+            pytest.fail("a process that was there before goes on")
+        with pytest.raises(LedgerMoved), at_work.beside_chain():
+            pytest.fail("so does a heartbeat")
+    whole = content(target)
+    for head_file in (None, HeadFile(tmp_path / "head")):
+        with pytest.raises(LedgerMoved, match=f"up to event {len(whole['events'])}, to {file} on machine"):
+            write(target, head_file)
+    with pytest.raises(LedgerMoved):
+        copying.copy(target, server.empty(), silent)
+    with psycopg.connect(target) as by_older_program, pytest.raises(psycopg.errors.RaiseException, match="closed"):
+        by_older_program.execute(
+            "INSERT INTO events SELECT 1 + max(sequence), '', '', '', '', '', '', '', '', '' FROM events"
+        )
+    assert content(target) == whole
+    write(file)
+    copying.copy(file, target, silent)
+    write(target)
+    assert len(content(target)["events"]) == len(whole["events"]) + 2
+
+
+def test_a_copy_that_is_broken_off_closes_nothing_and_opens_nothing(
+    pair: Pair, server: PostgresqlLedgers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    target, file = server.empty(), tmp_path / "file.sqlite3"
+    copying.copy(pair.dwp.home.ledger, target, silent)
+    monkeypatch.setattr(copying, "_ROWS", 2)
+    with pytest.raises(KeyboardInterrupt):
+        copying.copy(target, file, breaking_at("transfers"))
+    write(target)
+    copying.copy(target, file, silent)
+    write(file)
+    with pytest.raises(KeyboardInterrupt):
+        copying.copy(file, target, breaking_at("transfers"))
+    with pytest.raises(LedgerMoved):
+        write(target)
+
+
 def test_another_sites_ledger_and_one_that_has_gone_on_are_left_alone(pair: Pair, server: PostgresqlLedgers) -> None:
     target = server.empty()
     copying.copy(pair.la.home.ledger, target, silent)
@@ -123,6 +182,7 @@ def test_the_command_says_what_it_would_do_does_it_and_is_in_both_chains(
     target, before = server.empty(), content(pair.dwp.home.ledger)
     dry = run(pair.dwp, "ledger", "copy", "--to", target, "--dry-run", "--json")
     assert dry.data["events"] == len(before["events"])
+    assert "stop the gateway first, at every node" in run(pair.dwp, "ledger", "copy", "--to", target, "--dry-run").err
     assert content(pair.dwp.home.ledger) == before
     said = run(pair.dwp, "ledger", "copy", "--to", target, "--reason", "because of the test")
     assert said.status == 0, said.err

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from hypothesis import given
@@ -27,7 +29,8 @@ class Site:
 
     def __init__(self, root: Path) -> None:
         self.path = root / "ledger" / "ledger.sqlite3"
-        self.head_file = HeadFile(root / "ledger-head")
+        self.record = root / "ledger-head"
+        self.head_file = HeadFile(self.record)
         migrate(self.path)
 
     @contextmanager
@@ -101,8 +104,33 @@ def test_a_ledger_that_is_further_than_its_record_is_right(site: Site) -> None:
     """As after a power cut, which may take the record's last words and never the ledger's."""
     before = site.write()
     site.write(5)
+    site.record.unlink()
     site.head_file.remember(before)
+    assert site.head_file.remembered() == before
     site.check()
+
+
+def test_the_record_never_goes_back(site: Site) -> None:
+    """As a process that is late would have it, or one that works with an older ledger."""
+    before, newest = site.write(2), site.write(3)
+    for head in (before, Head(newest.sequence, SHA256)):
+        site.head_file.remember(head)
+        assert site.head_file.remembered() == newest
+
+
+def test_of_many_processes_that_write_at_once_the_last_event_is_kept(site: Site) -> None:
+    numbers = random.Random(7).sample(range(1, 401), 400)
+
+    def remember(start: int) -> None:
+        for number in numbers[start::4]:
+            site.head_file.remember(Head(number, SHA256))
+
+    threads = [Thread(target=remember, args=(start,)) for start in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert site.head_file.remembered() == Head(400, SHA256)
 
 
 def test_a_transaction_that_is_not_committed_is_not_remembered(site: Site) -> None:
@@ -131,6 +159,7 @@ def test_a_torn_or_altered_record_counts_as_none(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / f"head-file-{os.getpid()}"
     head_file = HeadFile(path)
+    path.unlink(missing_ok=True)
     head_file.remember(Head(number, SHA256))
     content = path.read_bytes()
     altered = content[:at] + bytes([byte]) + content[at + 1 :]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -21,6 +22,7 @@ from gateway.errors import (
     ImpossibleMove,
     LedgerAway,
     LedgerBusy,
+    LedgerRefused,
     LedgerRolledBack,
     SiteBusy,
     SiteMissing,
@@ -417,18 +419,27 @@ def test_the_same_is_over_its_time_and_erased_as_in_sqlite_and_the_tables_are_wr
 
 
 @pytest.mark.parametrize("comes_through", [True, False])
-def test_a_commit_whose_answer_is_lost_is_asked_about(
-    server: PostgresqlLedgers, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, *, comes_through: bool
+def test_a_commit_whose_answer_is_lost_is_asked_about_until_there_is_an_answer(
+    server: PostgresqlLedgers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, comes_through: bool
 ) -> None:
+    """Another writer has the head meanwhile, for longer than whoever waits for it may."""
     commit: Callable[[LedgerDialect, Any], None] = LedgerDialect.do_commit
+    place = f"{server.new(tmp_path)}&options=-c%20lock_timeout%3D50ms"
+    meanwhile, pauses, done = ExitStack(), list[float](), list[str]()
 
     def lost(dialect: LedgerDialect, connection: Any) -> None:
-        monkeypatch.undo()
+        monkeypatch.setattr(LedgerDialect, "do_commit", commit)
         if comes_through:
             commit(dialect, connection)
         plain = connection.driver_connection
-        server.change(ledger._place, f"SELECT pg_terminate_backend({plain.info.backend_pid})")
+        server.change(place, f"SELECT pg_terminate_backend({plain.info.backend_pid})")
+        meanwhile.enter_context(other.write())
         plain.execute("SELECT 1")  # fails, as the answer's coming would
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            meanwhile.close()
 
     def write() -> None:
         with ledger.write() as transaction:
@@ -436,14 +447,16 @@ def test_a_commit_whose_answer_is_lost_is_asked_about(
             transaction.afterwards.append(lambda: done.append("afterwards"))
             monkeypatch.setattr(LedgerDialect, "do_commit", lost)
 
-    done: list[str] = []
-    if comes_through:
-        write()
-    else:
-        with pytest.raises(LedgerAway):
+    monkeypatch.setattr("gateway.ledger.postgresql.doubt.time", SimpleNamespace(sleep=pause))
+    with closing(opened(place)) as ledger, closing(opened(place)) as other:
+        if comes_through:
             write()
-    with ledger.read() as connection:
-        assert len(connection.execute(select(TRANSFERS)).all()) == len(done) == comes_through
+        else:
+            with pytest.raises(LedgerAway):
+                write()
+        with ledger.read() as connection:
+            assert len(connection.execute(select(TRANSFERS)).all()) == len(done) == comes_through
+    assert len(pauses) == 3
 
 
 def test_a_role_works_with_a_ledger_once_wherever_its_processes_are(
@@ -458,6 +471,15 @@ def test_a_role_works_with_a_ledger_once_wherever_its_processes_are(
             pass
         with other.held():
             pass
+
+
+def test_a_migration_that_the_database_refuses_says_where_to_look(server: PostgresqlLedgers, tmp_path: Path) -> None:
+    place = server.new(tmp_path)
+    server.change(place, "UPDATE alembic_version SET version_num = '0014'")  # what is there already would be made again
+    with pytest.raises(LedgerRefused) as refused:
+        migrate(place)
+    assert (refused.value.code, "HOME/state/ledger" in refused.value.remedy) == ("ledger-refused", False)
+    assert "server's log" in refused.value.remedy
 
 
 def test_a_stream_may_be_broken_off(ledger: Ledger) -> None:

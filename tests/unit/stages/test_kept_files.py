@@ -22,7 +22,7 @@ from gateway.domain.calendar import day_of
 from gateway.domain.decision import Decision
 from gateway.domain.requests import Act
 from gateway.domain.states import Direction, State
-from gateway.errors import FileInfected, StoreUnreachable
+from gateway.errors import FileInfected, SignatureBad, StoreUnreachable
 from gateway.ledger.audit.files import check_files
 from gateway.ledger.dispatch import Dispatch
 from gateway.ledger.queries import fair_share, overview
@@ -40,11 +40,13 @@ from gateway.spool.stability import Stability
 from gateway.stages import showing, statements
 from gateway.stages.admission import submitted_copies
 from gateway.stages.arrivals import ARRIVALS
+from gateway.stages.attempts import refuse
 from gateway.stages.context import Stage, Step
 from gateway.stages.ended_files import areas_of, forget_ended
 from gateway.stages.inbound.collect import Collect
 from gateway.stages.itinerary import Role
 from gateway.stages.kept_files import sealed_file
+from gateway.stages.locked_away import file_in_quarantine, show
 from gateway.stages.node_lanes import NodeLanes
 from gateway.stages.outbound.admit import Admit
 from gateway.stages.request_answers import decide
@@ -368,7 +370,9 @@ def test_submitted_files_are_in_the_store_before_they_are_in_custody(tmp_path: P
             assert list(context.payloads.names(context.home.custody)) == [kept]
             assert not kept.path.exists()
             copies.move_in()
-        assert kept.path.read_bytes() == b"claim"
+            assert kept.path.read_bytes() == b"claim"
+        assert not kept.path.exists(), "it was not recorded"
+        assert list(context.payloads.names(context.home.custody)) == []
 
 
 def test_plaintext_without_a_row_leaves_the_store_after_two_days(tmp_path: Path) -> None:
@@ -406,3 +410,45 @@ def test_what_is_to_be_looked_at_is_brought_first(tmp_path: Path) -> None:
         vanish(pair.dwp)
         row, _ = showing.asked_for(context, identity)
         assert showing._payload(context, row, tmp_path / "copy").read_bytes() == b"claim"
+
+
+def test_what_is_in_quarantine_is_brought_before_a_reader_looks_at_it(tmp_path: Path) -> None:
+    class Looked(Exception):
+        pass
+
+    class Readers:
+        def sandbox(self, _plans: object) -> None:
+            raise Looked
+
+    with sites(tmp_path, stored=True) as pair:
+        pair.dwp.submit("infected.xml", b"virus here")
+        pair.work()
+        with pair.dwp.ledger.read() as connection:
+            (row,) = quarantined(connection)
+        vanish(pair.dwp)
+        what = file_in_quarantine(pair.dwp.context, row.id)
+        with pytest.raises(Looked):
+            show(
+                pair.dwp.context, cast("Any", Readers()), pair.dwp.context.new_id(), what, {"claim": cast("Any", None)}
+            )
+        assert what.path.read_bytes() == b"virus here"
+
+
+def test_what_is_locked_away_is_brought_first_where_it_vanished_since_it_was_read(tmp_path: Path) -> None:
+    with sites(tmp_path, stored=True) as pair:
+        pair.dwp.submit("a.xml", b"claim")
+        pair.work_alone(pair.dwp)
+        (collect,) = [stage for stage in pair.stages_of(pair.la) if stage.name == "collect"]
+        while not collect.step().done:
+            pass
+        la = pair.la
+        with la.ledger.read() as connection:
+            (row,) = fair_share.due(connection, Consignment, Direction.IN, State.LANDED, la.now, 9)
+        sealed = sealed_file(la.home, row)
+        vanish(la)
+        refuse(la.context, row, SignatureBad("not theirs"))
+        with la.ledger.read() as connection:
+            (locked,) = quarantined(connection)
+        assert (locked.sha256, locked.size) == (sealed.sha256, row.sealed_size)
+        assert [sha256 for _, sha256 in la.context.payloads.names(la.home.quarantine)] == [sealed.sha256]
+        assert [*la.context.payloads.names(la.home.sealed_in)] == []

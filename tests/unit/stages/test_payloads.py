@@ -32,10 +32,11 @@ from gateway.settings.model import Validation
 from gateway.spool import uploads
 from gateway.stages import showing, uploading
 from gateway.stages.background_readers import BackgroundReaders
-from gateway.stages.quarantine import measure, quarantine_file
-from gateway.stages.scanning import isolate
+from gateway.stages.quarantine import locking_away, measure, quarantine_file
+from gateway.stages.scanning import isolate, isolating
 from gateway.stages.timers.payloads import Payloads
 from gateway.stages.timers.requests import VAULT_ACTS, Requests
+from gateway.storage.payloads import KeptFile
 from tests.acceptance.sites import claim
 from tests.fakes import bombs
 from tests.fakes.staff import ADMINISTRATOR, hire
@@ -429,10 +430,9 @@ def locked_file(bench: Bench, content: bytes, flow: str = "claim") -> Quarantine
     """A file that the virus scanner objected to, as conclude locks it away."""
     sent = bench.submit(NAME, content, flow)
     (row,) = [each for each in transfers(bench) if each.id == sent]
-    with bench.ledger.write() as transaction:
-        isolate(
-            bench.context, transaction, row, bench.context.new_id(), bench.home.custody / sent, "Eicar-Test-Signature"
-        )
+    file = KeptFile(bench.home.custody / sent, row.sha256)
+    with isolating(bench.context, {row.key: file}) as ids, bench.ledger.write() as transaction:
+        isolate(transaction, row, ids[row.key], file.path, "Eicar-Test-Signature")
     with bench.ledger.read() as connection:
         return quarantined(connection)[0]
 
@@ -443,11 +443,12 @@ def locked_sealed(bench: Bench, content: bytes) -> Quarantined:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     named = {"kind": "consignment", "stem": path.stem, "partner": bench.other}
-    with bench.ledger.write() as transaction:
-        error = EnvelopeTruncated("it ends in the middle")
-        quarantine_file(
-            bench.context, transaction, bench.context.new_id(), path=path, measured=measure(path), error=error, **named
-        )
+    error = EnvelopeTruncated("it ends in the middle")
+    with (
+        locking_away(bench.context, [(path, measure(path))]) as (ready,),
+        bench.ledger.write() as transaction,
+    ):
+        quarantine_file(bench.context, transaction, ready, error=error, **named)
     with bench.ledger.read() as connection:
         return quarantined(connection)[0]
 

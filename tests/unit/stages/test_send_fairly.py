@@ -116,6 +116,20 @@ def test_one_session_is_enough_while_nothing_has_to_overtake(pair: Pair) -> None
     assert post.connections == {LA: 1}
 
 
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_so_many_partners_are_sent_to_at_once_as_the_settings_say(pair: Pair, at_once: int) -> None:
+    first, second = MANY[:2]
+    settings = pair.dwp.context.settings
+    link_settings = settings.link.model_copy(update={"lanes_at_once": at_once})
+    pair.dwp.context = replace(pair.dwp.context, settings=replace(settings, link=link_settings))
+    post = Post(stalls=lambda partner, _parcel: partner == first)
+    with _link(pair.dwp, post, MANY[:2]) as link:
+        _seal(pair.dwp, first, second)
+        link.round(stuck=3 - at_once)
+        assert post.stalled.wait(60)
+        assert post.sent == [(second, "claim-0.pgp")][: at_once - 1]
+
+
 def _sent_step(link: Link) -> Step:
     """Send what is sealed; the step that records it."""
     link.send.step()

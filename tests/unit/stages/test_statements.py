@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -73,8 +73,14 @@ class Readers:
 
 @pytest.fixture
 def round_(tmp_path: Path) -> Iterator[Round]:
+    with rounds(tmp_path) as made:
+        yield made
+
+
+@contextmanager
+def rounds(root: Path, *, stored: bool = False) -> Iterator[Round]:
     readers = cast("Sandbox", Readers())
-    with two_ledgers(tmp_path, readers=readers) as pair, ExitStack() as stack:
+    with two_ledgers(root, readers=readers, stored=stored) as pair, ExitStack() as stack:
         daily: dict[str, tuple[Stage, Stage]] = {}
         for bench in (pair.dwp, pair.la):
             made = DailyStatement(bench.context, PretendedPgp(bench.code)), StatementDispatch(bench.context, readers)
@@ -374,6 +380,22 @@ def test_statement_is_stamped_once_and_the_vault_writes_the_stamp_beside_it(roun
     assert odd_files(dwp) == []
     stamped.write_bytes(b"other")
     assert len(odd_files(dwp)) == 1
+
+
+def test_every_node_finds_the_statements_of_both_sites_and_the_stamps(tmp_path: Path) -> None:
+    with rounds(tmp_path, stored=True) as round_:
+        exchanged(round_)
+        dwp, la = round_.pair.dwp, round_.pair.la
+        stage = stamping(dwp, lambda _content: b"stamp")
+        stage.step()
+        assert dwp.rung.wait(10)
+        assert stage.step().done == 1
+        keep_stamp(dwp.context)
+        for bench, other in ((dwp, la), (la, dwp)):
+            here = {path: file_digest(path) for site in (bench.code, other.code) for path in files(bench, site)}
+            assert {path.parent.name for path in here} == {"DWP", LA}
+            assert dict(bench.context.payloads.names(bench.home.statements)) == here
+        assert [path.suffix for path in files(dwp, "DWP")].count(".tsr") == 1
 
 
 def test_authority_that_fails_holds_nothing_up_and_is_asked_again_in_an_hour(round_: Round) -> None:

@@ -15,7 +15,7 @@ from gateway.domain.receipt import queue_name
 from gateway.ledger.audit.files import check_files
 from gateway.ledger.tables import CONSIGNMENTS
 from gateway.stages.arrivals import ARRIVALS, Arrivals
-from gateway.stages.ended_files import ORPHAN_SECONDS
+from gateway.stages.ended_files import ORPHAN_SECONDS, areas_of, forget_ended
 from gateway.stages.itinerary import Role
 from gateway.stages.node_lanes import NodeLanes
 from gateway.stages.timers.stored_files import EVERY, StoredFiles
@@ -76,6 +76,7 @@ def test_it_is_removed_by_the_role_that_records_it_at_the_node_that_has_its_lane
         orphan = keep(bench, bench.home.sealed_in / LA / f"{bench.context.new_id()}.pgp")
         bench.now += 10 * ORPHAN_SECONDS
         assert look(bench, Role.INSPECT, Role.VAULT, elsewhere=frozenset()) == {orphan}
+        assert forget_ended(bench.context, areas_of(bench.home, None)) == 0, "a disposal records nothing"
         assert look(bench, Role.LINK, elsewhere=frozenset({LA})) == {orphan}
         assert look(bench, Role.LINK, elsewhere=frozenset()) == set()
 

@@ -11,7 +11,16 @@ from typing import Any
 import pytest
 
 from gateway.errors import DiskFailed, DiskFull
-from gateway.storage.durable import DISK, Disk, make_directory, move_over, move_own, write_file, write_new_file
+from gateway.storage.durable import (
+    DISK,
+    Disk,
+    make_directory,
+    move_over,
+    move_own,
+    name_own,
+    write_file,
+    write_new_file,
+)
 from gateway.storage.file_group import Group, write_files
 
 
@@ -244,3 +253,15 @@ def test_what_another_account_put_there_is_not_followed(another: Path, tmp_path:
     with pytest.raises(OSError, match="symbolic"):
         move_own(another, tmp_path / "target")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["secret", "source"]
+
+
+@pytest.mark.parametrize("make", [name_own, move_own])
+def test_a_file_of_this_account_s_own_is_taken_from_the_group_that_could_read_it(
+    tmp_path: Path, make: Callable[[Path, Path], None]
+) -> None:
+    shared = tmp_path / "shared"
+    shared.write_bytes(b"receipt")
+    shared.chmod(0o660)
+    make(shared, tmp_path / "own")
+    assert (tmp_path / "own").read_bytes() == b"receipt"
+    assert stat.S_IMODE((tmp_path / "own").stat().st_mode) == 0o600

@@ -20,7 +20,7 @@ from gateway.administration.carriage.exporting import Exported
 from gateway.administration.carriage.importing import Fate, Imported
 from gateway.domain.decision import Decision
 from gateway.domain.waybill import FILE
-from gateway.errors import NotFound, UsageWrong, WaybillRefused
+from gateway.errors import GatewayError, LaneLost, LedgerBusy, NotFound, UsageWrong, WaybillRefused
 from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.queries import events
 from gateway.logs import configure
@@ -238,6 +238,24 @@ def test_what_went_by_the_link_while_it_was_copied_is_not_exported(
     assert not (tmp_path / "out").exists()
     assert len(said(pair.dwp, "consignment.sent")) == 2
     assert not list(tmp_path.glob(".out*"))
+
+
+@pytest.mark.parametrize("fault", [LedgerBusy, LaneLost])
+def test_directory_of_what_was_not_recorded_loses_its_name(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: type[GatewayError]
+) -> None:
+    sealed(pair)
+
+    def refuse(*_arguments: Any) -> None:
+        assert (tmp_path / "out" / FILE).exists()
+        raise fault
+
+    with monkeypatch.context() as patch:
+        patch.setattr(exporting, "_record", refuse)
+        with pytest.raises(fault):
+            export(pair.dwp, tmp_path / "out")
+    assert not list(tmp_path.glob("*out*"))
+    assert export(pair.dwp, tmp_path / "out").consignments == 2
 
 
 def test_two_exports_into_one_directory_do_not_meet(
