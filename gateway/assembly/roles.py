@@ -70,12 +70,14 @@ def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable
     from gateway.ledger.head_file import HeadFile
     from gateway.ledger.store import Ledger
     from gateway.logs import announcer, announcer_of_all
+    from gateway.stages import node_seen
     from gateway.stages.context import StageContext
     from gateway.stages.itinerary import Role
     from gateway.stages.node_lanes import NodeLanes
 
     node = settings.node
     lanes = bool(node.name) and role in set(Role)
+    own = partial(node_seen.incarnation, settings.home.node_seen)
     ledger = Ledger(
         settings.ledger_place,
         clock=time.time,
@@ -95,7 +97,7 @@ def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable
         random_float=random.SystemRandom().random,
         entropy=os.urandom,
         stopping=stopping,
-        lanes=NodeLanes(ledger, settings.codes, node.name) if lanes else None,
+        lanes=NodeLanes(ledger, settings.codes, node.name, own) if lanes else None,
         payloads=stores.payloads_of(settings),
     )
 

@@ -2,9 +2,12 @@
 
 The vault, since a node without it works on nothing: where it has ended for a whole lease, other nodes have its lanes. A thread, since a step
 of the vault may take longer than a lease. The other roles read the owners at each round (`stages.node_lanes`), and are woken when they
-have changed. A fault of the ledger or of the store is told once and tried again: whoever cannot reach them counts as gone, and is fenced. Without the
-store a node could work on nothing, and would only keep its lanes from others. A database that lacks what this node has seen ends the role, whose
+have changed. A fault of the ledger, or of what else a node needs to work (`Needs`), is told once and tried again: whoever lacks it counts as gone, and is fenced. Such a
+node could work on nothing, and would only keep its lanes from others. A database that lacks what this node has seen ends the role, whose
 next start halts the gateway; the other nodes are told by the ledger.
+
+The ledger gives each start of a node an incarnation, and a new one where it had counted as gone. The roles of this machine learn it from here alone
+(`stages.node_seen`). So where another machine takes the name, what this one does is of an incarnation before, and refused. Raises NodeTaken then.
 """
 
 from __future__ import annotations
@@ -19,9 +22,10 @@ from importlib.metadata import version
 from typing import Final, Self
 
 from gateway.daemon import node_there
-from gateway.daemon.pulse import Pulse
+from gateway.daemon.pulse import Pulse, StillPulse, read_pulse
+from gateway.daemon.stage_loop import UNABLE
 from gateway.domain.ownership import SITE, Moves, living, moves
-from gateway.errors import GatewayError, Halt, LedgerRolledBack
+from gateway.errors import DiskFull, GatewayError, Halt, LedgerRolledBack, NodeHeld, NodeTaken, RoleStill
 from gateway.ledger import nodes
 from gateway.ledger.fence import outside, session_of
 from gateway.ledger.head_file import HeadFile
@@ -30,11 +34,18 @@ from gateway.ledger.store import Ledger
 from gateway.logs import Logger, announcer, announcer_of_all
 from gateway.settings.likeness import likeness
 from gateway.settings.model import Settings
+from gateway.stages import node_seen
 from gateway.stages.itinerary import Role
+from gateway.storage.durable import try_writing
 from gateway.storage.payloads import Payloads
 
 _NOTHING: Final = "reached"
 """A directory of the state in which nothing is kept: to ask for it is to ask whether the store answers."""
+
+_TRIAL: Final = ".node-trial"
+_TRY_SECONDS: Final = 30.0
+"""How often the node tries to write: a bucket has its price for each object. Where that failed, each heartbeat tries again."""
+_ROOM: Final = 16 << 20
 
 Say = Callable[..., None]
 """`say(event, **keys)`."""
@@ -43,8 +54,9 @@ Say = Callable[..., None]
 class Heartbeat:
     """Node `name`, which is gone when it was not seen for `lease` seconds, and says that it is there every `every` seconds.
 
-    `ledger` is its own, and closed at the end. `partners` are those of the settings; `changed` is called when owners have changed, `there` when the ledger
-    has noted the node. `reach` raises a GatewayError where this node cannot work. `away` is given the code of each fault, and None after the last one.
+    `ledger` is its own, and closed at the end. `partners` are those of the settings; `changed` is called when owners have changed, `there` with the
+    incarnation as which the ledger has noted the node. `before` gives the one that this machine had, None where it had none. `reach` raises a GatewayError where this
+    node cannot work. `away` is given the code of each fault, and None after the last one.
     """
 
     def __init__(
@@ -59,12 +71,14 @@ class Heartbeat:
         say: Say,
         likeness: str | None = None,
         changed: Callable[[], None],
-        there: Callable[[], None] = lambda: None,
+        there: Callable[[int], None],
+        before: Callable[[], int | None],
         reach: Callable[[], None] = lambda: None,
         away: Callable[[str | None], None] = lambda _code: None,
     ) -> None:
         self._away = away
         self._there = there
+        self._before = before
         self._reach = reach
         self._ledger = ledger
         self._name = name
@@ -76,6 +90,12 @@ class Heartbeat:
         self._likeness = likeness
         self._changed = changed
         self._incarnation: int | None = None
+        self._said: int | None = None
+        """The incarnation that this machine's roles know."""
+        self._other = 0.0
+        """When the one was seen that has the name in this one's place."""
+        self.taken = False
+        """Whether another machine is this node."""
         self._newest = 0
         self._failed = ""
         self._ending = threading.Event()
@@ -97,12 +117,20 @@ class Heartbeat:
                 self._ending.wait(self._every)
         finally:
             if not self._ending.is_set():
-                # A node without a heartbeat works on nothing: the role ends, is started again, and is refused where another has the name.
+                # A node without a heartbeat works on nothing: the role ends.
                 os.kill(os.getpid(), signal.SIGTERM)
+
+    def insist(self) -> None:
+        """NodeTaken where another machine is this node."""
+        if self.taken:
+            raise NodeTaken(f"another machine is node {self._name} now.")
 
     def _beaten(self) -> bool:
         try:
-            there = self.beat()
+            self.beat()
+        except NodeTaken:
+            self.taken = True
+            return False
         except Halt as error:
             # The role ends, and its next start says this and halts.
             if isinstance(error, LedgerRolledBack) and self._incarnation is not None:
@@ -122,25 +150,18 @@ class Heartbeat:
             self._say("work.resumed", stage=node_there.STAGE)
             self._failed = ""
             self._away(None)
-        return there
+        return True
 
-    def beat(self) -> bool:
-        """One heartbeat. False, once and for all, where another process has started under this name."""
+    def beat(self) -> None:
+        """One heartbeat. NodeTaken, once and for all, where another machine is this node; a Defer as long as it may be gone."""
         self._reach()
-        with self._ledger.beside_chain() as connection:
-            if self._incarnation is None:
-                self._incarnation = nodes.register(connection, self._name, self._lease, self._version, self._likeness)
-            else:
+        if self._incarnation is not None:
+            self._tell(self._incarnation)  # where that failed: nobody here knows it, and to be seen would say so
+            with self._ledger.beside_chain() as connection:
                 self._incarnation = nodes.renew(connection, self._name, self._incarnation)
         if self._incarnation is None:
-            self._say(
-                "work.deferred",
-                code="node-taken",
-                reason=f"another process is node {self._name} now",
-                stage=node_there.STAGE,
-            )
-            return False
-        self._there()
+            self._incarnation = self._registered()
+        self._tell(self._incarnation, again=True)
         with self._ledger.read() as connection:
             site = nodes.read(connection)
             lanes = {SITE, *self._partners, *known_partners(connection)}
@@ -155,7 +176,61 @@ class Heartbeat:
         if todo != Moves() or newest != self._newest:
             self._changed()
         self._newest = newest
-        return True
+
+    def _registered(self) -> int:
+        """A new incarnation. NodeHeld where another has the name and may be gone, NodeTaken once that was seen again."""
+        with self._ledger.beside_chain() as connection:
+            nodes.end_stuck(connection)  # one of before may hold the head
+        with self._ledger.write() as transaction:
+            connection = transaction.connection
+            given = nodes.register(
+                connection, self._name, self._lease, self._version, self._likeness, before=self._before()
+            )
+            if given is not None:
+                self._other = 0.0
+                return given
+            seen = nodes.read(connection).nodes[self._name].seen
+        if self._other and seen > self._other:
+            raise NodeTaken(f"another machine is node {self._name} now.")
+        self._other = seen
+        raise NodeHeld(f"another machine was node {self._name} a moment ago")
+
+    def _tell(self, incarnation: int, *, again: bool = False) -> None:
+        """Have the roles of this machine know the incarnation."""
+        if again or incarnation != self._said:
+            self._there(incarnation)
+            self._said = incarnation
+
+
+class Needs:
+    """What a node needs to work on its lanes: a store and a state that can be written to, and roles that go on. `monotonic` gives seconds that
+    never go back.
+    """
+
+    def __init__(self, settings: Settings, payloads: Payloads, monotonic: Callable[[], float]) -> None:
+        self._settings, self._payloads, self._monotonic = settings, payloads, monotonic
+        self._pulses = {role: StillPulse(settings.home.run, role) for role in Role}
+        self._tried = -_TRY_SECONDS
+
+    def look(self) -> None:
+        """Raises RoleStill, StoreUnreachable, StoreFull, DiskFull and DiskFailed."""
+        home, node, now = self._settings.home, self._settings.node, self._monotonic()
+        for role, pulse in self._pulses.items():
+            still = pulse.look(now, longest=2 * node.heartbeat_seconds)
+            if still > node.role_seconds + self._settings.daemon.rescan_seconds:
+                raise RoleStill(f"{role} has made no step for {still:.0f} seconds")
+            said = read_pulse(home.run, role)
+            if said is not None and (unable := said.deferred.get(UNABLE)) is not None:
+                raise RoleStill(f"{role} cannot work: {unable.code}")
+        next(iter(self._payloads.names(home.state / _NOTHING)), None)
+        if now - self._tried < _TRY_SECONDS:
+            return
+        space = os.statvfs(home.state)
+        if space.f_bavail * space.f_frsize < _ROOM:
+            raise DiskFull(f"the disk of state has less than {_ROOM >> 20} MiB left")
+        try_writing(home.run / _TRIAL)
+        self._payloads.try_writing(node.name)
+        self._tried = now
 
 
 def heartbeat(
@@ -163,6 +238,7 @@ def heartbeat(
 ) -> Heartbeat:
     """That of this gateway's node, with a ledger of its own. What it does not reach shows in the vault's `pulse`."""
     node, home = settings.node, settings.home
+    needs = Needs(settings, payloads, time.monotonic)
 
     def away(code: str | None) -> None:
         if pulse is None:
@@ -171,9 +247,6 @@ def heartbeat(
             pulse.goes_on(node_there.STAGE)
         else:
             pulse.put_off(node_there.STAGE, code)
-
-    def reach() -> None:
-        next(iter(payloads.names(home.state / _NOTHING)), None)
 
     ledger = Ledger(
         settings.ledger_place,
@@ -194,7 +267,8 @@ def heartbeat(
         say=announcer(log),
         likeness=likeness(settings),
         changed=changed,
-        there=lambda: node_there.note(home.node_seen, time.monotonic()),
-        reach=reach,
+        there=lambda incarnation: node_seen.note(home.node_seen, time.monotonic(), incarnation),
+        before=lambda: node_seen.incarnation(home.node_seen),
+        reach=needs.look,
         away=away,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.assembly import reading, roles
-from gateway.daemon.heartbeat import heartbeat
+from gateway.daemon.heartbeat import Heartbeat, heartbeat
 from gateway.daemon.patience import once_free
 from gateway.daemon.recovery import tidy
 from gateway.daemon.role_frame import Life, alone, logged
@@ -37,8 +37,10 @@ from gateway.spool.watching import Hint, OnHint, Watcher
 from gateway.stages.context import Stage, StageContext
 from gateway.stages.itinerary import Role
 from gateway.stages.landing import UNFINISHED, LandingUploads
+from gateway.storage.durable import try_writing
 from gateway.storage.writers import may_ask_of_any_file
 
+_TRY_SECONDS: Final = 30.0
 _START_SECONDS: Final = 60
 """How long a watcher may take to start: for 3,000 directories it needs a tenth of a second."""
 
@@ -58,6 +60,7 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
         stack.enter_context(alone(settings, role, log, supervised=supervised))
         life = Life(stack, home.run, role)
         stack.enter_context(library_lines(log))
+        beating: Heartbeat | None = None
         patiently = partial(once_free, log=log, wait=life.wake_up.wait, stopping=life.is_stopping)
         context = patiently(lambda: roles.stage_context(settings, role, log, life.is_stopping))
         stack.callback(context.ledger.close)
@@ -79,7 +82,7 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
             )
             if role is Role.VAULT:
                 stack.enter_context(context.ledger.dispatch.listening())
-                stack.enter_context(heartbeat(settings, context.payloads, log, ring, life.pulse))
+                beating = stack.enter_context(heartbeat(settings, context.payloads, log, ring, life.pulse))
         log.info("role.started", pid=os.getpid())
         watch = SuspensionWatch(context.ledger, time.monotonic)
         while not life.is_stopping():
@@ -90,6 +93,8 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
                 except Defer as error:  # this role exchanges nothing with them all the same
                     context.say_deferred(error, remedy=error.remedy)
             _until_changed(roles.without(context, reasons), watch, role, life, log)
+        if beating is not None:
+            beating.insist()
 
 
 def _until_changed(context: StageContext, watch: SuspensionWatch, role: Role, life: Life, log: Logger) -> None:
@@ -106,9 +111,23 @@ def _until_changed(context: StageContext, watch: SuspensionWatch, role: Role, li
     with ExitStack() as stack:
         context = replace(context, stopping=lambda: life.is_stopping() or changed(at_once=False))
         stages = _stages(stack, context, role, life.wake_up, log)
-        loop = StageLoop(context, stages, life.wake_up, pulse=life.pulse, anew=lambda: changed(at_once=True))
+        anew, reach = partial(changed, at_once=True), _reach(context, role)
+        loop = StageLoop(context, stages, life.wake_up, pulse=life.pulse, anew=anew, reach=reach)
         stack.callback(loop.close)
         loop.run()
+
+
+def _reach(context: StageContext, role: Role) -> Callable[[], None]:
+    """Inspect alone writes where people and back offices look: it tries now and then whether it can, and at each round where it could not."""
+    tried = -_TRY_SECONDS
+
+    def try_inbound() -> None:
+        nonlocal tried
+        if time.monotonic() - tried >= _TRY_SECONDS:
+            try_writing(context.home.inbound / f".gateway-trial-{context.node}")
+            tried = time.monotonic()
+
+    return try_inbound if role is Role.INSPECT and context.home.inbound.is_symlink() else lambda: None
 
 
 def _insist_on_secrecy(secrets: Secrets, role: Role) -> None:

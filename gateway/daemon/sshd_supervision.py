@@ -1,5 +1,5 @@
 """Supervision of one site's managed SFTP server: starts it, restarts it, reloads it, counts its log-ins, and shuts partners
-out whose landing is full. At a node that the ledger has not seen for most of its lease sshd rests: what partners left there would wait until the node is back, and
+out whose landing is full. At a node that the ledger has not noted yet, or not seen for most of its lease, sshd rests: what partners left there would wait until the node is back, and
 they have other nodes' addresses.
 
 Raises ServerFailed where sshd does not start, SecretExposed for a host key that others can read.
@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.assembly.links import server_spec
-from gateway.daemon.node_there import last, trouble, what_is_away
+from gateway.daemon.node_there import trouble, what_is_away
 from gateway.daemon.stopped_partners import note_shut_out
 from gateway.domain.logins import Result
 from gateway.errors import Defer
@@ -25,6 +25,7 @@ from gateway.settings.secrets import secrets_of
 from gateway.spool.logins import LoginCounts
 from gateway.spool.shut_out import noted_suspended
 from gateway.stages.landing_quota import landing_usage
+from gateway.stages.node_seen import last
 from gateway.transport.sshd.config import logins
 from gateway.transport.sshd.logins import Attempt, Connections
 from gateway.transport.sshd.machine import check_server
@@ -47,7 +48,6 @@ class Server:
         self._settings = settings.with_suspended({})  # whom the ledger suspends, the link role writes down
         self._log = log
         self._server: ManagedServer | None = None
-        self._began = time.monotonic()
         self._connections = Connections({})
         self._lock = threading.Lock()  # a thread of its own reads what sshd logs
         self._counts: LoginCounts | None = None
@@ -61,6 +61,9 @@ class Server:
         secrets = secrets_of(self._settings.home, os.environ)
         secrets.insist([secrets.host_key, secrets.old_host_key])
         spec = server_spec(self._settings)
+        if self._node_is_away():  # it opens once the ledger has noted the node
+            check_server(spec)
+            return
         self._begin_counting(spec)
         self._shut_out, self._suspended = self._full_landings(spec), self._noted_suspended()
         note_shut_out(self._settings.home, self._shut_out)
@@ -91,11 +94,11 @@ class Server:
         self._start_anew()
 
     def _node_is_away(self) -> bool:
-        """Whether this gateway is a node which has not been there for most of its lease, nor had a lease to begin: what comes is to go elsewhere
-        by the time that others have its lanes.
+        """Whether this gateway is a node which has not been there yet, or not for most of its lease: what comes is to go elsewhere by the time that
+        others have its lanes.
         """
         node, now = self._settings.node, time.monotonic()
-        if not node.name or now - self._began < node.lease_seconds:
+        if not node.name:
             return False
         return now - last(self._settings.home.node_seen, now) > node.lease_seconds * _REST
 

@@ -24,6 +24,9 @@ from gateway.storage.durable import disk_error
 MOST_PAUSE: Final = 30.0
 """Seconds that a stage pauses at most after a fault of the machine that it runs on."""
 
+UNABLE: Final = "node"
+"""The stage under which a role's pulse has what it lacks to work at all. The heartbeat reads it (`daemon.heartbeat`)."""
+
 _LOOK_AGAIN: Final = 1.0
 """Seconds until a role looks again whose the lanes are."""
 
@@ -44,7 +47,7 @@ class _Scheduled:
 
 class StageLoop:
     """The stages of one role. `monotonic` gives seconds that never go back; `pulse` is told of each step. `anew` says that the
-    stages are to be made anew: it is asked before each round.
+    stages are to be made anew: it is asked before each round. `reach` raises a Defer where the role of a node lacks what it needs to work at all.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class StageLoop:
         monotonic: Callable[[], float] = time.monotonic,
         pulse: Pulse | None = None,
         anew: Callable[[], bool] = lambda: False,
+        reach: Callable[[], None] = lambda: None,
     ) -> None:
         self._context = context
         self._scheduled = [_Scheduled(stage) for stage in stages]
@@ -63,6 +67,7 @@ class StageLoop:
         self._pulse = pulse
         self._blind = False
         self._anew = anew
+        self._reach = reach
 
     def run(self) -> None:
         """Run the stages until the context says stop, or they are to be made anew."""
@@ -102,10 +107,11 @@ class StageLoop:
         return done, max(min(waits), 0.02)
 
     def _know_lanes(self) -> bool:
-        """Whether the role knows which lanes are its node's, where that is a question."""
+        """Whether the role can work, and knows which lanes are its node's, where that is a question."""
         if self._context.lanes is None:
             return True
         try:
+            self._require_reach()
             self._context.lanes.look()
         except Defer as error:
             if not self._blind:
@@ -114,6 +120,16 @@ class StageLoop:
             return False
         self._blind = False
         return True
+
+    def _require_reach(self) -> None:
+        try:
+            self._reach()
+        except Defer as error:
+            if self._pulse is not None:
+                self._pulse.put_off(UNABLE, error.code)
+            raise
+        if self._pulse is not None:
+            self._pulse.goes_on(UNABLE)
 
     def _wake_others(self, stage: Stage) -> None:
         """Wake the roles that a stage's results are for."""

@@ -375,6 +375,23 @@ class LedgerAway(LedgerUnavailable):
     )
 
 
+class RoleStill(Defer):
+    """A role of this node does not go on, so the other nodes are to have its lanes."""
+
+    code = "role-still"
+    remedy = (
+        "The reason says which role, and its own lines in the log why: a disk that does not answer, or is read-only or full. The node "
+        "goes on by itself when the role does; one that hangs is ended after `[daemon] stuck_seconds`."
+    )
+
+
+class NodeHeld(Defer):
+    """Another machine was there under this node's name a moment ago, or this one was and its answer was lost."""
+
+    code = "node-held"
+    remedy = "Nothing: this machine is the node once the lease of the other is over. Where the other is there, this one stops with `node-taken`."
+
+
 class LaneLost(Defer):
     """Another node of the site works on the lane now, or this node counts as gone: nothing of the transaction was written."""
 

@@ -111,7 +111,7 @@ class NodePackageRefused(Misuse):
 
 
 class NodeTaken(Misuse):
-    """A node of that name is there."""
+    """A node of that name is there, or another machine has become this node."""
 
     code = "node-taken"
     exit_status = 69

@@ -3,6 +3,9 @@
 Every change of an owner draws one number for the whole site. A step says the newest number that it knew when it began; the database asks
 that the lane is still the node's and was so by that number (`postgresql.guards`). So a lane that was lost and came back refuses what was
 begun before, and a transaction has one number to say, however many lanes there are.
+
+A node's name says nothing of the machine: another may have taken it. So each transaction of a step says the incarnation that the vault of its own machine
+was given, and that has to be the node's. Who takes a name does so under the chain's head, as all write: whatever was said before stays true to the end.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from sqlalchemy import Connection, select
 from gateway.domain.ownership import AS_SITE, OUTSIDE, SITE
 from gateway.errors import LaneLost
 from gateway.ledger.engine import Session
-from gateway.ledger.tables import LANE_OWNERS
+from gateway.ledger.tables import LANE_OWNERS, NODES
 
 SESSION: Final = "gateway node "
 
@@ -54,9 +57,15 @@ def session_of(node: str, lease: float) -> Session:
 
 
 def say(connection: Connection, fence: Fence) -> None:
-    """Tell the database who writes this transaction. LaneLost where it acts for the site, and the site is another node's."""
+    """Tell the database who writes this transaction. LaneLost where the node is of another incarnation, or acts for the site, and the site is
+    another node's.
+    """
     values: dict[str, Any] = {name: str(value) for name, value in fence._asdict().items()}
     connection.exec_driver_sql(_SAY, values)
+    if fence.acts_as != OUTSIDE:
+        here = select(NODES.c.name).where(NODES.c.name == fence.node, NODES.c.incarnation == fence.incarnation)
+        if connection.execute(here).first() is None:
+            raise LaneLost("another machine is this node, or it has counted as gone")
     if fence.acts_as == AS_SITE:
         mine = select(LANE_OWNERS.c.epoch).where(
             LANE_OWNERS.c.partner == SITE, LANE_OWNERS.c.node == fence.node, LANE_OWNERS.c.epoch <= fence.newest

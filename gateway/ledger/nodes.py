@@ -1,7 +1,7 @@
 """Nodes of a site and the owners of its lanes, in the ledger of a PostgreSQL database, whose clock alone counts.
 
-`register` and `renew` are for a transaction beside the chain (`Ledger.beside_chain`): a heartbeat waits for nobody. `apply` is for one of
-the chain, which has an event of each move. Raises what SQLAlchemy raises; `Ledger` translates it.
+`renew` is for a transaction beside the chain (`Ledger.beside_chain`): a heartbeat waits for nobody. `register` and `apply` are for one of
+the chain; it has an event of each move. Raises what SQLAlchemy raises; `Ledger` translates it.
 """
 
 from __future__ import annotations
@@ -94,10 +94,13 @@ class Site(NamedTuple):
 
 
 class Version(NamedTuple):
-    """What tells whether a node has to read the owners again: its incarnation, None where it is not there; and the number of the newest change."""
+    """What tells whether a node has to read the owners again: the incarnation of its name, None where it is not there; the number of the newest change; and
+    when it was seen last.
+    """
 
     incarnation: int | None
     newest: int
+    seen: float = 0.0
 
 
 def program(version: str) -> str:
@@ -110,8 +113,20 @@ def schema_of(program: str) -> str:
     return program.rpartition(_KNOWS)[2] if _KNOWS in program else ""
 
 
-def register(connection: Connection, name: str, lease: float, version: str, likeness: str | None = None) -> int:
-    """Note that the node starts; its new incarnation."""
+def register(
+    connection: Connection,
+    name: str,
+    lease: float,
+    version: str,
+    likeness: str | None = None,
+    *,
+    before: int | None = None,
+) -> int | None:
+    """Note that the node starts; its new incarnation. None where another machine is that node, and is there: it is not of the incarnation that this machine
+    had `before`, None where it had none.
+
+    For a transaction of the chain: what older incarnations have under way is written then, or is refused (`fence.say`).
+    """
     # Of a node that was forgotten: what it began before that is of another incarnation.
     row = {"name": name, "incarnation": _SECONDS, "since": _NOW, "seen": _NOW, "lease": lease, "version": version}
     new = insert(NODES).values(**row, likeness=likeness)
@@ -123,8 +138,9 @@ def register(connection: Connection, name: str, lease: float, version: str, like
         "version": version,
         "likeness": likeness,
     }
-    said = new.on_conflict_do_update(index_elements=["name"], set_=again).returning(NODES.c.incarnation)
-    return int(connection.execute(said).scalar_one())
+    mine = or_(_GONE, NODES.c.incarnation == before)
+    said = new.on_conflict_do_update(index_elements=["name"], set_=again, where=mine).returning(NODES.c.incarnation)
+    return connection.execute(said).scalar()
 
 
 def renew(connection: Connection, name: str, incarnation: int) -> int | None:
@@ -150,10 +166,12 @@ def read(connection: Connection) -> Site:
 
 def version(connection: Connection, name: str) -> Version:
     """One question for each round of a role."""
-    here = select(NODES.c.incarnation).where(NODES.c.name == name, ~_GONE).scalar_subquery()
+    there = NODES.c.name == name, ~_GONE
+    here = select(NODES.c.incarnation).where(*there).scalar_subquery()
+    seen = select(NODES.c.seen).where(*there).scalar_subquery()
     newest = select(func.max(LANE_OWNERS.c.changed)).scalar_subquery()
-    incarnation, number = connection.execute(select(here, newest)).one()
-    return Version(incarnation, number or 0)
+    incarnation, number, last = connection.execute(select(here, newest, seen)).one()
+    return Version(incarnation, number or 0, last or 0.0)
 
 
 def leads_site(connection: Connection, name: str) -> bool:

@@ -385,10 +385,10 @@ class Transaction:
         if keys:
             update_rows(self.connection, table, keys, [values] * len(keys))
 
-    def note_delivered_names(self, names: Mapping[int, str], node: str | None = None) -> None:
-        """The names that transfers are delivered under, by their keys, and the node that has put copies there; no state changes."""
+    def note_delivered_names(self, names: Mapping[int, str], owner: str | None = None) -> None:
+        """The names that transfers are delivered under, by their keys, and who has put copies there; no state changes."""
         if names:
-            placed = {} if node is None else {"node": node}
+            placed = {} if owner is None else {"node": owner}
             rows = [{"delivered_name": name, **placed} for name in names.values()]
             update_rows(self.connection, TRANSFERS, list(names), rows)
 

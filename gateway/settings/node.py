@@ -17,3 +17,5 @@ class NodeSettings(Table):
     ] = ""
     lease_seconds: Annotated[float, Field(strict=False, ge=2, le=600, description="a number from 2 to 600")] = 15.0
     heartbeat_seconds: Annotated[float, Field(strict=False, ge=0.2, le=60, description="a number from 0.2 to 60")] = 3.0
+    role_seconds: Annotated[float, Field(strict=False, ge=2, le=86400, description="a number from 2 to 86400")] = 600.0
+    """A role that makes no step for so long, beyond those that it rests, has its node count as gone. A step may copy gigabytes."""

@@ -9,7 +9,7 @@ Between file systems, or between the bind mounts of a systemd sandbox, the copy 
 directory, *then* the source is removed, and the rename comes last: the same rule, with the copy as custody.
 
 Where several nodes work on a site, the source is of one node, and its absence says nothing to the others. So `place` comes first: a durable
-copy beside its target, under a hidden name with the node in it. The ledger records that, and then publication takes that copy for the source.
+copy beside its target, under a hidden name with the node and its incarnation in it. The ledger records that, and then publication takes that copy for the source.
 """
 
 from __future__ import annotations
@@ -94,13 +94,13 @@ def publish(placements: Sequence[Placement], disk: Disk = DISK) -> list[Publishe
     return [result for result in results if result is not None]
 
 
-def place(placements: Sequence[Placement], node: str, disk: Disk = DISK) -> list[Placement]:
-    """Put durable copies of the sources beside their targets, which no other node touches before they are recorded; the placements with these
+def place(placements: Sequence[Placement], owner: str, disk: Disk = DISK) -> list[Placement]:
+    """Put durable copies of the sources beside their targets, which nobody but their `owner` touches before they are recorded; the placements with these
     as sources. Raises as `publish` does.
     """
     if not placements:
         return []
-    placed = [replace(each, source=hidden(each.directory, each.tag, node)) for each in placements]
+    placed = [replace(each, source=hidden(each.directory, each.tag, owner)) for each in placements]
     with Group(placements[0].directory, disk) as group:
         try:
             for before, after in zip(placements, placed, strict=True):
@@ -112,18 +112,35 @@ def place(placements: Sequence[Placement], node: str, disk: Disk = DISK) -> list
     return placed
 
 
-def hidden(directory: Path, tag: str, node: str) -> Path:
+def owner_of_copies(node: str, incarnation: int) -> str:
+    """Whose a copy is, as its name and the ledger have it. Another machine that takes the node's name is another owner."""
+    return f"{node}.{incarnation}"
+
+
+def hidden(directory: Path, tag: str, owner: str) -> Path:
     """Where `place` puts a copy."""
-    return directory / f"{_HIDDEN}{tag}.{node}{_PART}"
+    return directory / f"{_HIDDEN}{tag}.{owner}{_PART}"
 
 
-def placed_by(root: Path, node: str) -> Iterator[tuple[str, Path]]:
-    """Tags and paths of the copies that a node has put below a directory, in whichever depth."""
+@dataclass(frozen=True)
+class Copy:
+    """A copy that a node has put beside its target, in that incarnation; 0 where a program of before the incarnations did."""
+
+    tag: str
+    owner: str
+    incarnation: int
+    path: Path
+
+
+def placed_by(root: Path, node: str) -> Iterator[Copy]:
+    """The copies that a node has put below a directory, in whichever depth and incarnation."""
     for directory, _, names in os.walk(root):
         for name in names:
             tag, _, rest = name.removeprefix(_HIDDEN).partition(".")
-            if name.startswith(_HIDDEN) and rest == f"{node}{_PART}":
-                yield tag, Path(directory, name)
+            owner = rest.removesuffix(_PART)
+            of, _, incarnation = owner.partition(".")
+            if name.startswith(_HIDDEN) and name.endswith(_PART) and of == node and f"{incarnation or 0}".isdecimal():
+                yield Copy(tag, owner, int(incarnation or 0), Path(directory, name))
 
 
 def _at_once(placement: Placement, readers: int, disk: Disk) -> Published | None:

@@ -20,6 +20,7 @@ from gateway.errors import Defer, DiskFull, LedgerBusy
 from gateway.ledger.store import Ledger
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
+from gateway.spool.publication import owner_of_copies
 from gateway.stages.node_lanes import NodeLanes
 from gateway.storage.payloads import OneMachine, Payloads
 
@@ -82,6 +83,14 @@ class StageContext:
     def node(self) -> str | None:
         """The name of this node; None where the gateway works alone."""
         return self.settings.node.name or None
+
+    @property
+    def copies(self) -> str | None:
+        """Whose the copies are that this node puts beside their targets (`spool.publication.place`): the node's, in its incarnation, since another machine
+        may take its name. None where the gateway works alone.
+        """
+        incarnation = None if self.lanes is None else self.lanes.incarnation
+        return self.node if incarnation is None else owner_of_copies(str(self.node), incarnation)
 
     @property
     def stopped(self) -> Collection[str]:

@@ -48,6 +48,20 @@ def disk_error(error: OSError, doing: str) -> DiskFull | DiskFailed:
     return kind(f"{doing}: {error.strerror or type(error).__name__}")
 
 
+def try_writing(path: Path, disk: Disk = DISK) -> None:
+    """Write a file durably, and remove it: DiskFull and DiskFailed where nothing can be written there."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            write_all(descriptor, bytes(4096), disk)
+            disk.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+            disk.unlink(path)
+    except OSError as error:
+        raise disk_error(error, f"trying to write in {path.parent.name}") from error
+
+
 def write_all(descriptor: int, data: bytes, disk: Disk = DISK) -> None:
     """Write all of `data`; OSError as write(2)."""
     written = disk.write(descriptor, data)

@@ -60,6 +60,10 @@ class Payloads(Protocol):
         """When the store got a file, by its clock, in seconds since 1970; None where it does not have it."""
         ...
 
+    def try_writing(self, name: str) -> None:
+        """Nothing where the store can be written to; else what `keep` would raise. `name` is that of who asks, and of no other node."""
+        ...
+
     def names(self, root: Path) -> Iterator[tuple[Path, str]]:
         """Paths and digests of what the store has below a directory of the state, in order of name; nothing where there is no store."""
         ...
@@ -92,6 +96,9 @@ class OneMachine:
 
     def kept_at(self, path: Path, sha256: str) -> float | None:  # noqa: ARG002 - the contract
         return None
+
+    def try_writing(self, name: str) -> None:
+        pass
 
     def names(self, root: Path) -> Iterator[tuple[Path, str]]:  # noqa: ARG002 - the contract
         return iter(())

@@ -126,6 +126,11 @@ class SharedPayloads:
     def kept_at(self, path: Path, sha256: str) -> float | None:
         return self._objects.written(self._key(path, sha256))
 
+    def try_writing(self, name: str) -> None:
+        key = f"{_TRIAL}-{name}"
+        self._objects.put_new({key: partial(_write, b"tried")})
+        self._objects.remove([key])
+
     def names(self, root: Path) -> Iterator[tuple[Path, str]]:
         keys = self._objects.keys(str(self._relative(root)).removeprefix("."))
         found = (self._sealing(self._state / key).named(key) for key in keys if "/" in key)

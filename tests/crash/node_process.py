@@ -29,6 +29,7 @@ from gateway.ledger.queries import fair_share, identities
 from gateway.ledger.store import Ledger
 from gateway.ledger.tables import LANE_OWNERS, TRANSFERS
 from gateway.ledger.units import Transfer
+from gateway.stages import node_seen
 from gateway.stages.context import StageContext, Step
 from gateway.stages.node_lanes import NodeLanes
 
@@ -57,6 +58,8 @@ class Validate:
             epochs = {row.partner: row.epoch for row in connection.execute(owned)}
         # In no order: the oldest are another node's first as well, and what is left over shows who writes late.
         rows = self._chance.sample(due, min(MOST, len(due)))
+        lanes = context.lanes
+        assert lanes is not None
         if not rows:
             return Step()
         time.sleep(self._chance.uniform(0.0, LONGEST))
@@ -66,7 +69,7 @@ class Validate:
             changes = []
             for row in rows:
                 if row.key in there or self._chance.random() < 0.1:  # now and then a careless stage
-                    said = {"node": NAME, "epoch": epochs.get(row.partner, 0)}
+                    said = {"node": NAME, "epoch": epochs.get(row.partner, 0), "incarnation": lanes.incarnation}
                     event = transaction.record("transfer.validated", "transfer", row.id, row.partner, **said)
                     changes.append({"key": row.key, "state": State.VALIDATED, "event": event})
             time.sleep(self._chance.uniform(0.0, LONGEST / 20))
@@ -102,7 +105,8 @@ def main(url: str, lease: float, every: float, seed: int, directory: Path, partn
         entropy=os.urandom,
         stopping=lambda: bool(ending),
     )
-    lanes = NodeLanes(ledger, partners, NAME)
+    known = directory / f"{NAME}.seen"
+    lanes = NodeLanes(ledger, partners, NAME, lambda: node_seen.incarnation(known))
     context = replace(context, lanes=lanes)
     with WakeUp(directory, NAME) as wake_up:
         ledger.dispatch = dispatch_of(url, NAME, wake_up.wake, say, here=lanes.working, rings_here=False)
@@ -115,9 +119,12 @@ def main(url: str, lease: float, every: float, seed: int, directory: Path, partn
             partners=partners,
             say=say,
             changed=wake_up.wake,
+            there=lambda incarnation: node_seen.note(known, time.monotonic(), incarnation),
+            before=lambda: node_seen.incarnation(known),
         )
         with ledger.dispatch.listening(), beat:
             StageLoop(context, [Validate(context, random.Random(seed))], wake_up).run()
+        beat.insist()
     ledger.close()
 
 

@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -61,8 +62,11 @@ class Nodes:
         self._numbers = itertools.count(1)
         self._logs: list[IO[bytes]] = []
 
-    def start(self, name: str) -> None:
-        log = (self._directory / f"{name}.log").open("ab")
+    def start(self, name: str, machine: str = "") -> None:
+        """Start the node, on one of several machines."""
+        home = self._directory / machine
+        home.mkdir(exist_ok=True)
+        log = (home / f"{name}.log").open("ab")
         self._logs.append(log)
         seconds, seed = (str(LEASE), str(EVERY)), str(self._chance.randrange(10**6))
         program = [
@@ -73,7 +77,7 @@ class Nodes:
             name,
             *seconds,
             seed,
-            str(self._directory),
+            str(home),
         ]
         self._running[name] = subprocess.Popen([*program, *PARTNERS], stdout=log, stderr=log)
 
@@ -133,6 +137,29 @@ class Nodes:
         self._running[name].send_signal(signal.SIGCONT)
         return took
 
+    def take(self, name: str) -> float:
+        """Let it stand still; a copy of its machine becomes the node in its place, and it is woken with work in its lanes."""
+        first = self._running[name]
+        first.send_signal(signal.SIGSTOP)
+        before, began = self._incarnation(name), time.monotonic()
+        (self._directory / "copy").mkdir()
+        shutil.copyfile(self._directory / f"{name}.seen", self._directory / "copy" / f"{name}.seen")
+        self.start(name, "copy")
+        while self._incarnation(name) == before:
+            assert time.monotonic() - began < PATIENCE
+            time.sleep(0.05)
+        took = self.wait_for_owners(shared=True)
+        self.admit(BACKLOG)
+        first.send_signal(signal.SIGCONT)
+        self.admit(BACKLOG)
+        assert first.wait(60) not in (0, -signal.SIGTERM)
+        assert f"NodeTaken: another machine is node {name} now" in (self._directory / f"{name}.log").read_text()
+        return took
+
+    def _incarnation(self, name: str) -> int:
+        with self.ledger.read() as connection:
+            return nodes.read(connection).nodes[name].incarnation
+
     def cut(self, name: str) -> float:
         """End its connections again and again, for longer than its lease."""
         until = time.monotonic() + LEASE * 1.5
@@ -179,9 +206,12 @@ def sweep(site: Nodes, faults: list[str], chance: random.Random, *, shared: floa
 
 
 def check(site: Nodes, count: int) -> None:
-    """Read the chain: each row was moved once, by the node that had its lane at that place of the chain, in that very epoch."""
+    """Read the chain: each row was moved once, by the node that had its lane at that place of the chain, in that very epoch, and never by
+    an incarnation of before.
+    """
     owners: dict[str, tuple[str, int]] = {}
     moved: set[str] = set()
+    newest: dict[str, int] = {}
     moves = 0
     with site.ledger.read() as connection:
         for event in connection.execute(select(EVENTS).order_by(EVENTS.c.sequence)):
@@ -193,6 +223,8 @@ def check(site: Nodes, count: int) -> None:
                 assert {owners.pop(lane)[0] for lane in detail["lanes"]} == {event.subject}
             elif event.event == "transfer.validated":
                 assert owners[event.partner] == (detail["node"], detail["epoch"]), event
+                assert detail["incarnation"] >= newest.get(detail["node"], 0), event
+                newest[detail["node"]] = detail["incarnation"]
                 assert event.subject not in moved
                 moved.add(event.subject)
         assert [*check_chain(connection), *check_rows(connection)] == []
@@ -203,6 +235,12 @@ def check(site: Nodes, count: int) -> None:
 def test_a_kill_a_stop_and_a_cut(tmp_path: Path) -> None:
     with running(tmp_path, 1) as site:
         check(site, sweep(site, ["stop", "kill", "cut"], random.Random(1), shared=1.0))
+
+
+def test_another_machine_takes_the_name(tmp_path: Path) -> None:
+    with running(tmp_path, 2) as site:
+        site.take("b")
+        check(site, site.wait_for_rows())
 
 
 @pytest.mark.torture

@@ -57,6 +57,9 @@ class SiteStore:
         self._require()
         return self._payloads.kept_at(path, sha256)
 
+    def try_writing(self, name: str) -> None:
+        pass
+
     def names(self, root: Path) -> Iterator[tuple[Path, str]]:
         self._require()
         return self._payloads.names(root)

@@ -77,11 +77,12 @@ def remove_copies(context: StageContext, name: str) -> None:
     """Remove plaintext that a node which is gone for good had put beside people's files and that no row speaks of: nobody else does."""
     require_shared(context.settings, context.home.inbound)
     with permitted():
-        lying = dict(placed_by(context.home.inbound, name))
+        lying = list(placed_by(context.home.inbound, name))
         with context.ledger.read() as connection:
-            recorded = identities.placed(connection, name, lying)
-        for tag in lying.keys() - recorded:
-            lying[tag].unlink(missing_ok=True)
+            recorded = identities.placed(connection, {copy.tag for copy in lying})
+        for copy in lying:
+            if (copy.tag, copy.owner) not in recorded:
+                copy.path.unlink(missing_ok=True)
 
 
 def take_console(settings: Settings, log: Logger, decision: Decision) -> ConsoleMoved:

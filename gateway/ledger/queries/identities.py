@@ -138,15 +138,28 @@ def state_of(connection: Connection, unit: type[Unit], key: int) -> State | None
     return connection.execute(select(table.c.state).where(table.c.key == key)).scalar()
 
 
-def placed(connection: Connection, node: str, ids: Collection[str]) -> frozenset[str]:
-    """Those of these inbound transfers of which a copy of that node's is about to be delivered."""
-    query = select(TRANSFERS.c.id).where(
+def placed(connection: Connection, ids: Collection[str]) -> frozenset[tuple[str, str]]:
+    """Those of these inbound transfers that are about to be delivered from a copy, each with the copy's owner."""
+    query = select(TRANSFERS.c.id, TRANSFERS.c.node).where(
         TRANSFERS.c.id.in_(list(ids)),
         TRANSFERS.c.direction == str(Direction.IN),
         TRANSFERS.c.state == str(State.OPENED),
-        TRANSFERS.c.node == node,
+        TRANSFERS.c.node.is_not(None),
     )
-    return frozenset(connection.execute(query).scalars())
+    return frozenset((row.id, row.node) for row in connection.execute(query))
+
+
+def unplaced(connection: Connection, keys: Sequence[int]) -> frozenset[int]:
+    """Those of these inbound transfers that are opened still, and of which nobody's copy is about to be delivered."""
+    found: set[int] = set()
+    for start in range(0, len(keys), _LIST):
+        query = select(TRANSFERS.c.key).where(
+            TRANSFERS.c.key.in_(keys[start : start + _LIST]),
+            TRANSFERS.c.state == str(State.OPENED),
+            TRANSFERS.c.node.is_(None),
+        )
+        found |= set(connection.execute(query).scalars())
+    return frozenset(found)
 
 
 def in_state(connection: Connection, unit: type[Unit], state: State, keys: Sequence[int]) -> frozenset[int]:

@@ -139,15 +139,16 @@ class Deliver:
             placements |= self._place({key: placements[key] for key in names if key in reports})
             # Before publication: once the file has gone, nobody reads it again, and its name may not be chosen anew.
             with context.ledger.write() as transaction:
-                # What a person has returned meanwhile is not published.
+                # What a person has returned meanwhile is not published, and what somebody else has placed is his to publish.
                 unpublished = [row for row in good if row.key in reports]
-                lost = frozenset(reports.keys() - self._still_opened(transaction, unpublished))
+                free = identities.unplaced(transaction.connection, [row.key for row in unpublished])
+                lost = frozenset(reports.keys() - free)
                 good, listed_rows = ([row for row in each if row.key not in lost] for each in (good, listed_rows))
                 names = {key: name for key, name in names.items() if key not in lost}
                 transaction.note_facts({key: facts[key] for key in reports if key not in lost})
                 self._triage.remember(transaction, {key: each for key, each in judged.items() if key not in lost})
                 transaction.note_delivered_names(
-                    {key: name for key, name in names.items() if key in reports}, context.node
+                    {key: name for key, name in names.items() if key in reports}, context.copies
                 )
         infected = {
             row.key: KeptFile(self._unpacked(row), row.sha256)
@@ -207,13 +208,19 @@ class Deliver:
         return frozenset(lost)
 
     def _remove_leftovers(self, node: str) -> None:
-        """Copies that no row speaks of, of steps that broke off: their transfers are placed anew, here or elsewhere."""
-        lying = dict(placed_by(self._context.home.inbound, node))
+        """Copies that no row speaks of, of steps that broke off: their transfers are placed anew, here or elsewhere. What an incarnation before this one
+        put there is never recorded any more, at whichever machine it was; what a later one did is not this one's.
+        """
+        lanes = self._context.lanes
+        newest = None if lanes is None else lanes.incarnation
+        lying = [
+            copy for copy in placed_by(self._context.home.inbound, node) if newest is None or copy.incarnation <= newest
+        ]
         with self._context.ledger.read() as connection:
-            recorded = identities.placed(connection, node, lying)
-        for tag, path in lying.items():
-            if tag not in recorded:
-                path.unlink(missing_ok=True)
+            recorded = identities.placed(connection, {copy.tag for copy in lying})
+        for copy in lying:
+            if (copy.tag, copy.owner) not in recorded:
+                copy.path.unlink(missing_ok=True)
         self._has_leftovers = False
 
     def _inspect(self, rows: list[Transfer], good: dict[int, Report]) -> list[tuple[Transfer, Verdict]]:
@@ -329,10 +336,10 @@ class Deliver:
 
     def _place(self, placements: Mapping[int, Placement]) -> dict[int, Placement]:
         """The same, with copies beside the targets for sources, where the site has nodes."""
-        if (node := self._context.node) is None:
+        if (owner := self._context.copies) is None:
             return {}
         self._has_leftovers = True
-        return dict(zip(placements, place(list(placements.values()), node, self._disk), strict=True))
+        return dict(zip(placements, place(list(placements.values()), owner, self._disk), strict=True))
 
     def _publish(
         self, rows: list[Transfer], places: Mapping[int, Placement], papers: Mapping[int, Mapping[str, bytes]]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.daemon.pulse import HELD_UP_SECONDS, Pulse, read_pulse
-from gateway.daemon.stage_loop import StageLoop
+from gateway.daemon.stage_loop import UNABLE, StageLoop
 from gateway.daemon.wake_ups import WakeUp
 from gateway.errors import ChainBroken, DiskFull, LaneLost, LedgerBusy
 from gateway.stages.context import Step
@@ -44,6 +44,7 @@ class Rehearsal:
     path: Path
     seconds: float = 0.0
     lanes: Any = None
+    reach: Callable[[], None] = lambda: None
     lines: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def play(self, *players: Player, until: float) -> None:
@@ -57,7 +58,7 @@ class Rehearsal:
             )
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(wake_up, "wait", self._wait)
-                StageLoop(context, players, wake_up, self._tick, pulse).run()
+                StageLoop(context, players, wake_up, self._tick, pulse, reach=self.reach).run()
             pulse._last = 0.0
             pulse.beat()
 
@@ -233,3 +234,26 @@ def test_a_node_begins_what_is_its_own_and_goes_on_where_it_lost_a_lane(tmp_path
     assert seal.steps >= 8, "no pause that grows"
     assert {keys["stage"] for keys in rehearsal.said("lane.lost")} == {"seal"}
     assert not rehearsal.said("work.deferred")
+
+
+def test_a_role_of_a_node_that_lacks_what_it_needs_does_nothing_and_says_so_in_its_pulse(tmp_path: Path) -> None:
+    pack, lacking, seen = Player("pack", lambda: 0), [5], list[bool]()
+
+    def reach() -> None:
+        said = read_pulse(tmp_path, "test")
+        seen.append(said is not None and UNABLE in said.deferred)
+        lacking[0] -= 1
+        if lacking[0] >= 0:
+            assert pack.steps == 0
+            raise DiskFull
+
+    rehearsal = Rehearsal(tmp_path, lanes=Lanes(), reach=reach)
+    rehearsal.play(pack, until=60.0)
+    assert len(rehearsal.said("disk.full")) == 1
+    assert pack.steps > 0
+    assert not seen[0]
+    assert not seen[-1]
+    said = read_pulse(tmp_path, "test")
+    assert said is not None
+    assert said.deferred == {}
+    assert said.failures[UNABLE] == 5

@@ -17,7 +17,17 @@ from gateway.administration.views.nodes import NodesView, listed
 from gateway.daemon.heartbeat import Heartbeat
 from gateway.domain.ownership import AS_LANE, AS_NODE, AS_SITE, SITE, Moves, owner_of
 from gateway.domain.states import Direction, State
-from gateway.errors import GatewayError, ImpossibleMove, LaneLost, LedgerAway, LostRace, StoreUnreachable
+from gateway.errors import (
+    DiskFailed,
+    GatewayError,
+    ImpossibleMove,
+    LaneLost,
+    LedgerAway,
+    LostRace,
+    NodeHeld,
+    NodeTaken,
+    StoreUnreachable,
+)
 from gateway.ledger import nodes
 from gateway.ledger.audit.chain import check_chain
 from gateway.ledger.audit.rows import check_rows
@@ -58,12 +68,16 @@ class Site:
     def __init__(self, place: str, ledger: Ledger) -> None:
         self.place, self.ledger, self.said = place, ledger, list[tuple[str, dict[str, Any]]]()
         self.beats: dict[str, Heartbeat] = {}
+        self.known: dict[str, list[int]] = {}
 
     def beat(self, *names: str, rounds: int = 1) -> None:
         for name in names * rounds:
-            assert (self.beats.get(name) or self.start(name)).beat()
+            (self.beats.get(name) or self.start(name)).beat()
 
-    def start(self, name: str) -> Heartbeat:
+    def start(self, name: str, known: list[int] | None = None) -> Heartbeat:
+        """A machine starts as that node; `known` are the incarnations that it had, the last one last."""
+        known = [] if known is None else known
+        self.known[name] = known
         self.beats[name] = Heartbeat(
             opened(self.place, outside(name)),
             name,
@@ -73,6 +87,8 @@ class Site:
             partners=PARTNERS,
             say=lambda event, **keys: self.said.append((event, keys)),
             changed=lambda: None,
+            there=known.append,
+            before=lambda: known[-1] if known else None,
         )
         return self.beats[name]
 
@@ -91,7 +107,7 @@ class Site:
 
     def fence(self, name: str, acts_as: str = AS_LANE) -> Fence:
         with self.ledger.read() as connection:
-            incarnation, newest = nodes.version(connection, name)
+            incarnation, newest, _ = nodes.version(connection, name)
         return Fence(name, incarnation or 0, newest, acts_as)
 
 
@@ -119,6 +135,11 @@ def validate(transaction: Transaction, partner: str) -> None:
     key = transaction.connection.execute(select(TRANSFERS.c.key).where(TRANSFERS.c.partner == partner)).scalar_one()
     transaction.record("transfer.validated", "transfer", "x", partner)
     transaction.move(TRANSFERS, Direction.OUT, State.ADMITTED, [{"key": key, "state": State.VALIDATED}])
+
+
+def suspend(transaction: Transaction, partner: str) -> None:
+    """Something that no trigger asks about."""
+    transaction.record("partner.suspended", "partner", partner, partner)
 
 
 def refused(ledger: Ledger, fence: Fence | None, what: Any, *arguments: Any) -> type[GatewayError] | None:
@@ -234,16 +255,97 @@ def test_a_lost_race_is_none_to_halt_for(site: Site) -> None:
     assert refused(site.ledger, site.fence("a"), validate, PARTNERS[0]) is LostRace
 
 
-def test_a_second_process_of_one_name(site: Site) -> None:
-    """The first one says nothing more, and its node's lanes go on with the second."""
+def test_a_machine_takes_the_name_of_one_that_is_gone_and_of_no_other(site: Site) -> None:
+    """The one before is refused from then on, whatever it reads; and stops once it has seen that the other is there."""
     site.beat("a")
-    first = site.beats["a"]
-    site.start("a")
-    site.beat("a")
-    assert not first.beat()
-    assert [keys["code"] for _, keys in site.said] == ["node-taken"]
+    (lane, *_) = sorted(site.leads("a") - {SITE})
+    first, known = site.beats["a"], site.known["a"]
+    before = site.fence("a")
+    assert refused(site.ledger, before, admit, lane, 1) is None
+    second = site.start("a")
+    with pytest.raises(NodeHeld):
+        second.beat()  # it may be gone, and is not yet
+    first.beat()
+    with pytest.raises(NodeTaken):
+        second.beat()
+    second._ledger.close()
+
+    third = site.start("a")
+    with pytest.raises(NodeHeld):
+        third.beat()
+    site.pass_time(LEASE + 1)
+    third.beat()
     assert site.leads("a") == {SITE, *PARTNERS}
+    others_known = site.known["a"]
+    lanes = NodeLanes(site.ledger, PARTNERS, "a", lambda: known[-1])
+    others = NodeLanes(site.ledger, PARTNERS, "a", lambda: others_known[-1])
+    for each in (lanes, others):
+        each.look()
+    for acts_as, what in ((AS_LANE, validate), (AS_SITE, validate), (AS_NODE, validate), (AS_NODE, suspend)):
+        # The lanes are the node's, in an epoch that both have read by its name.
+        late = before._replace(newest=site.fence("a").newest, acts_as=acts_as)
+        assert refused(site.ledger, late, what, lane) is LaneLost
+    assert not any(lanes.may_begin(stage) for stage in ("seal", "requests", "admit"))
+    assert lanes.elsewhere == {*PARTNERS}
+    assert (others.incarnation, others.elsewhere) == (site.known["a"][-1], frozenset())
+    third.beat()
+    with pytest.raises(NodeTaken):
+        lanes.look()
+    assert [first._beaten(), first._beaten()] == [True, True]  # node-held is told, until the other was seen again
+    third.beat()
+    assert not first._beaten()
+    with pytest.raises(NodeTaken):
+        first.insist()
+    assert [keys["code"] for _, keys in site.said] == ["node-held"]
+    assert refused(site.ledger, site.fence("a"), validate, lane) is None
     first._ledger.close()
+
+
+def test_a_gateway_that_is_started_again_is_its_node_at_once(site: Site) -> None:
+    site.beat("a")
+    first, known = site.beats["a"], site.known["a"]
+    first._ledger.close()
+    site.start("a", known)
+    site.beat("a")
+    assert known == [known[0], known[0] + 1]
+
+
+def test_incarnation_that_the_roles_could_not_be_told_is_not_seen_again(site: Site) -> None:
+    """Else they would take it for another machine's."""
+    site.beat("a")
+    beat, seen = site.beats["a"], site.read().nodes["a"].seen
+
+    def fails(_incarnation: int) -> None:
+        raise DiskFailed("read-only")
+
+    beat._there = fails
+    for _ in range(2):
+        site.pass_time(LEASE + 1)  # so that there is another one
+        assert beat._beaten()
+    assert site.read().nodes["a"].seen == pytest.approx(seen - LEASE - 1, abs=60)
+    beat._there = site.known["a"].append
+    beat.beat()
+    assert site.known["a"][-1] == site.read().nodes["a"].incarnation
+
+
+def test_writer_of_before_ends_before_another_machine_is_the_node(site: Site) -> None:
+    """So what it has written is there when the other looks, or is refused."""
+    site.beat("a")
+    fence = site.fence("a")
+    (lane, *_) = sorted(site.leads("a") - {SITE})
+    site.beats["a"]._ledger.close()
+    second = site.start("a")
+    with closing(opened(site.place, fence)) as first:
+        with first.write() as transaction:
+            site.pass_time(LEASE + 1)
+            thread = threading.Thread(target=second.beat)
+            thread.start()
+            thread.join(0.5)
+            assert thread.is_alive()
+            transaction.record("transfer.admitted", "transfer", "x", lane)
+        thread.join(60)
+        assert not thread.is_alive()
+        assert refused(first, fence, suspend, lane) is LaneLost
 
 
 def test_a_node_that_renewed_meanwhile_keeps_its_lanes(site: Site) -> None:
@@ -287,7 +389,7 @@ def test_what_stages_are_told(site: Site) -> None:
     """Lanes of others are as partners that are stopped; one that is left begins nothing, and what is under way there is recorded."""
     site.beat("a")
     ledger = opened(site.place, outside("a"))
-    lanes = NodeLanes(ledger, PARTNERS, "a")
+    lanes = NodeLanes(ledger, PARTNERS, "a", lambda: site.known["a"][-1])
     assert lanes.elsewhere == {*PARTNERS}  # before the first look
     lanes.look()
     assert not lanes.elsewhere
@@ -361,28 +463,28 @@ def test_a_writer_that_was_stopped_in_a_statement_does_not_hold_the_head(site: S
 
 def test_a_node_that_does_not_reach_the_store_is_away_and_the_others_have_its_lanes(site: Site) -> None:
     site.beat("a", "b")
-    there, reached = list[str](), [True]
+    there, reached = list[int](), [True]
 
     def reach() -> None:
         if not reached[0]:
             raise StoreUnreachable
 
-    site.beats["a"]._reach, site.beats["a"]._there = reach, lambda: there.append("a")
+    site.beats["a"]._reach, site.beats["a"]._there = reach, there.append
     codes = list[str | None]()
     site.beats["a"]._away = codes.append
     site.beat("a")
-    assert there == ["a"]
+    assert len(there) == 1
     reached[0] = False
     for _ in range(4):
         site.pass_time(LEASE * 0.6)
         assert site.beats["a"]._beaten(), "it goes on trying"
         site.beat("b")
-    assert (there, site.leads("b")) == (["a"], {SITE, *PARTNERS})
+    assert (len(there), site.leads("b")) == (1, {SITE, *PARTNERS})
     assert [keys["code"] for event, keys in site.said if event == "work.deferred"] == ["store-unreachable"], "told once"
     reached[0] = True
     for _ in range(2):
         assert site.beats["a"]._beaten()
-    assert there == ["a", "a", "a"]
+    assert len(there) == 3
     assert codes == ["store-unreachable"] * 4 + [None], "for who asks now, as often as it is so"
     assert [keys for event, keys in site.said if event == "work.resumed"] == [{"stage": "heartbeat"}], (
         "and once that it is over"

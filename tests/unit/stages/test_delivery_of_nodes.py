@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -82,11 +82,19 @@ class Fenced:
             yield transaction
 
 
-class Node:
-    """One node of the authority: directories of its own, but for what people and back offices see."""
+def lanes_of(incarnation: int) -> NodeLanes:
+    """All of them, at a node of that incarnation."""
+    known = SimpleNamespace(elsewhere=frozenset(), newest=0, has_kept=lambda *_: True, incarnation=incarnation)
+    return cast("NodeLanes", known)
 
-    def __init__(self, bench: Bench, name: str, root: Path) -> None:
-        self.home = Home(root / name)
+
+class Node:
+    """One node of the authority, on a `machine` with directories of its own, but for what people and back offices see."""
+
+    def __init__(
+        self, bench: Bench, name: str, root: Path, machine: str | None = None, incarnation: int | None = None
+    ) -> None:
+        self.home = Home(root / (machine or name))
         self.home.root.mkdir(parents=True)
         make([*site_directories(self.home), *partner_directories(self.home, bench.other, (), ())])
         shutil.rmtree(self.home.inbound)
@@ -100,6 +108,7 @@ class Node:
             settings=replace(bench.settings, home=self.home, node=NodeSettings(name=name)),
             ledger=cast("Ledger", self.ledger),
             payloads=SiteStore(self.home.state, store.root, bench.code),
+            lanes=None if incarnation is None else lanes_of(incarnation),
         )
         self.open = Open(self.context, PretendedPgp(bench.code), partial(roles._unpack, 10**9))
         self.deliver = Deliver(self.context, PRETENDED)
@@ -125,8 +134,10 @@ class Node:
 
 
 @contextmanager
-def opened_at_north(root: Path) -> Iterator[tuple[Pair, Node, Node]]:
-    """An authority of two nodes: a consignment of three files is opened at one, and not delivered."""
+def opened_at_north(root: Path, *, one_name: bool = False) -> Iterator[tuple[Pair, Node, Node]]:
+    """An authority of two nodes: a consignment of three files is opened at one, and not delivered. With `one_name` the second is another machine that has
+    taken the first one's name.
+    """
     with two_ledgers(root, stored=True) as pair:
         for name, content in FILES.items():
             pair.dwp.submit(name, content)
@@ -134,8 +145,11 @@ def opened_at_north(root: Path) -> Iterator[tuple[Pair, Node, Node]]:
         for stage in pair.stages_of(pair.la):
             if stage.name == "collect":
                 stage.step()
-        nodes = tuple(Node(pair.la, name, root) for name in ("north", "south"))
-        north, south = nodes
+        if one_name:
+            north, south = Node(pair.la, "north", root, "first", 7), Node(pair.la, "north", root, "second", 8)
+        else:
+            north, south = (Node(pair.la, name, root) for name in ("north", "south"))
+        nodes = (north, south)
         while north.open.step().done:
             pass
         try:
@@ -277,6 +291,65 @@ def test_a_node_that_stands_still_and_goes_on_after_another_has_done_the_work_ch
             north.ledger.lost = False
             north.work()
             assert_delivered(pair, north, south)
+
+
+def test_a_machine_that_stands_still_while_another_takes_its_name_changes_nothing(
+    tmp_path: Path, all_points: int
+) -> None:
+    for at in range(2, all_points + 1, EVERY):
+        with opened_at_north(tmp_path / str(at), one_name=True) as (pair, first, second):
+
+            def stand_still(first: Node = first, second: Node = second) -> None:
+                first.ledger.lost = True
+                second.work()
+
+            first.starts(Reached(at, stand_still).disk())
+            with pytest.raises((LaneLost, DiskFailed)):
+                first.work()
+            second.starts(Disk())  # it is started again, and removes what the old one has copied since
+            second.work()
+            assert_delivered(pair, first, second)
+
+
+def test_a_machine_that_goes_on_and_dies_in_a_copy_leaves_alone_what_the_new_one_has_placed(
+    tmp_path: Path, all_points: int
+) -> None:
+    """The new one stands before its renames meanwhile: it publishes then what it has placed, whole."""
+    for at in range(2, all_points):
+        with opened_at_north(tmp_path / str(at), one_name=True) as (pair, first, second):
+            went_on: list[int] = []
+
+            def publish(source: Path, target: Path, first: Node = first, went_on: list[int] = went_on) -> None:
+                if not went_on:
+                    went_on.append(1)
+                    with suppress(KilledError, LaneLost, DiskFailed):
+                        first.work()
+                Disk().rename_new(source, target)
+
+            def end() -> None:
+                raise KilledError
+
+            second.starts(replace(Disk(), rename_new=publish))
+            first.ledger.lost = True
+            first.starts(Reached(at, end).disk())
+            second.work()
+            second.starts(Disk())
+            second.work()
+            assert_delivered(pair, first, second)
+
+
+def test_copies_of_a_later_incarnation_are_left_alone(tmp_path: Path) -> None:
+    """A machine that stood still and goes on does not remove what the one that took its name is about to publish."""
+    with opened_at_north(tmp_path, one_name=True) as (_, first, second):
+        there = first.home.inbound / "claim" / "DWP"
+        names = [f".gateway-{first.context.new_id()}.north{of}.part" for of in ("", ".6", ".7", ".8", ".7.x")]
+        names.append(f".gateway-{first.context.new_id()}.north-2.part")
+        for name in names:
+            (there / name).touch()
+        first.deliver.step()
+        assert {path.name for path in first.hidden()} == {names[3], names[4], names[5]}
+        remove_copies(second.context, "north")
+        assert {path.name for path in first.hidden()} == {names[4], names[5]}
 
 
 def test_plaintext_of_a_lane_that_is_elsewhere_leaves_the_node_after_a_while_and_nothing_else_does(
