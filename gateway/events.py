@@ -158,7 +158,7 @@ class Event(StrEnum):
         "info",
         "another node of the site serves the console: the role here waits",
     )
-    NODE_CONSOLE_MOVED = "node.console-moved", "info", "another node of the site serves the console from now on"
+    NODE_CONSOLE_MOVED = "node.console-moved", "info", "a node of the site serves the console from now on"
     NODE_FREED = "node.freed", "info", "a node gave lanes up, which another node is to have"
     LANE_LOST = "lane.lost", "info", "another node has the lane now: what was begun here is left"
 

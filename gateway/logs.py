@@ -168,13 +168,14 @@ def configure(
     site: str,
     role: str,
     *,
+    node: str = "",
     stream: BinaryIO,
     format: Format = "auto",  # noqa: A002  # the name that the setting has
     level: str = "info",
     strict: bool = False,
     clock: Callable[[], float] = time.time,
 ) -> Logger:
-    """A logger that writes to `stream` with `site` and `role` on every line.
+    """A logger that writes to `stream` with `site` and `role` on every line, and with `node` where the site has several.
 
     `auto` is readable lines on a terminal and JSON elsewhere. `strict` raises LogLineRefused for an event or key that
     is not on the lists; otherwise such keys are dropped and counted under `dropped`.
@@ -197,7 +198,7 @@ def configure(
         context_class=dict,
         cache_logger_on_first_use=True,
     )
-    return cast("Logger", logger.bind(site=site, role=role))
+    return cast("Logger", logger.bind(site=site, role=role, **({"node": node} if node else {})))
 
 
 def announcer(log: Logger) -> Callable[..., None]:

@@ -46,6 +46,7 @@ def nodes(ctx: click.Context, *, as_json: bool, as_csv: bool) -> None:
     if ctx.invoked_subcommand is not None:
         return
     from gateway.administration.access import reading  # noqa: PLC0415  # slow to import
+    from gateway.administration.site.held_up import away_from  # noqa: PLC0415  # slow to import
     from gateway.administration.views.nodes import NodeView, listed  # noqa: PLC0415  # slow to import
 
     settings = settings_of(ctx)
@@ -55,10 +56,16 @@ def nodes(ctx: click.Context, *, as_json: bool, as_csv: bool) -> None:
         output.show_json(found)
     elif as_csv:
         output.show_csv(NodeView, found.nodes)
+    elif not found.nodes and settings.node.name:
+        output.say(f"This is node {settings.node.name}, and no node of the site has run yet: `gateway run`.")
     elif not found.nodes:
         output.say("This gateway is the only one of its site: [node] name is not set.")
     else:
         _tell(found)
+        if (away := away_from(settings)) is not None:
+            output.say(
+                f"This node, {settings.node.name}, does not reach {away.what} for {away.seconds:.0f} s [{away.code}]: its vault's log says why."
+            )
 
 
 @nodes.command()
@@ -97,7 +104,7 @@ def take_console(ctx: click.Context, reason: str, *, as_json: bool) -> None:
     """Have the console served at this node from now on. The node that served it ends doing so within seconds.
 
     Passwords, passkeys, sessions and tokens are in state/console of the node that served it. Copy that directory here first, with the gateway
-    stopped there; or let everybody have a new link: `gateway people link USER`.
+    stopped there; or let everybody have a new link: `gateway people link USER --reason TEXT`.
 
     \b
     Example:
@@ -114,7 +121,9 @@ def take_console(ctx: click.Context, reason: str, *, as_json: bool) -> None:
     before = "no node before" if done.before is None else f"{done.before} before"
     output.say(f"The console is served at {done.node} now ({before}).")
     if not settings.home.console_store.exists():
-        output.say("There is no state/console here: everybody needs a new link, `gateway people link USER`.")
+        output.say(
+            "There is no state/console here: everybody needs a new link, `gateway people link USER --reason TEXT`."
+        )
 
 
 def _tell(found: NodesView) -> None:
@@ -142,7 +151,8 @@ def _tell(found: NodesView) -> None:
         )
     if found.without:
         late = " for longer than it should take" if found.late else ""
-        output.say(f"Nobody works now on: {', '.join(found.without)}{late}")
+        lanes = ["the site's own work" if lane == SITE else lane for lane in found.without]
+        output.say(f"Nobody works now on: {', '.join(lanes)}{late}")
     for node in found.nodes:
         if node.unheard:
             number = output.counted(node.wake_ups, "wake-up")

@@ -147,6 +147,8 @@ def join(
     if not _NAME.fullmatch(name):
         raise UsageWrong('A node\'s name is small letters, digits and "-", such as north-2.')
     host, port = address(sftp) if sftp is not None else (None, None)
+    if sftp is not None and port is None:  # `init` finds a free one; partners are told where a node listens
+        raise UsageWrong("--sftp takes HOST:PORT, both of them, such as 0.0.0.0:2222 or [::1]:2222.")
     home = home_of(ctx)
     tar = joining.decrypted(package_file, _passphrase(package_file, passphrase_file))
     made = joining.join(tar, home.root, joining.Wanted(name, host, port, public_host), dry_run=dry_run)
@@ -155,7 +157,7 @@ def join(
         return
     others = ", ".join(f"{node} ({state})" for node, state in made.nodes.items()) or "none that has run"
     output.say(
-        f"{made.home} {'could be' if dry_run else 'is'} the node {made.node} of {made.site}, with {made.partners} partners."
+        f"{made.home} {'could be' if dry_run else 'is'} the node {made.node} of {made.site}, with {output.counted(made.partners, 'partner')}."
     )
     output.say(f"Nodes that the ledger knows: {others}. Shared directories: {made.place}.")
     if not dry_run:

@@ -72,7 +72,7 @@ def add(
 ) -> None:
     """Add somebody. USER is a staff number or another id that is no name: it stays in the audit chain for good.
 
-    Then `gateway people link USER` prints the link by which the person sets a password.
+    Then `gateway people link USER --reason TEXT` prints the link by which the person sets a password.
 
     \b
     Example:

@@ -38,7 +38,7 @@ _HELD: Final = (Column("TRANSFER"), Column("PARTNER"), Column("FLOW"), Column("N
 @click.option(
     "--lost",
     metavar="TIME",
-    help="When the site stopped working: 2026-11-28T09:30:00Z, or 3h ago. Files made later are not held.  [default: now]",
+    help="When the site stopped working: 2026-11-28T09:30:00Z, or 3h ago. What partners made more than five minutes later is not held: so far may clocks be apart.  [default: now]",
 )
 @reason_option
 @output.as_json

@@ -77,7 +77,8 @@ def authorities_of(ctx: click.Context) -> Authorities:
 def log_of(settings: Settings) -> Logger:
     """Where a command that changes something logs it: to stderr, and only errors where a person reads along."""
     level = "error" if sys.stderr.isatty() else settings.logs.level
-    return configure(settings.site.code, _ROLE, stream=sys.stderr.buffer, format=settings.logs.format, level=level)
+    stream, said = sys.stderr.buffer, settings.logs.format
+    return configure(settings.site.code, _ROLE, node=settings.node.name, stream=stream, format=said, level=level)
 
 
 def decision_of(

@@ -67,8 +67,10 @@ def _found(ctx: click.Context) -> Health:
 
 def _tell(health: Health) -> None:
     running = {name: process for name, process in health.processes.items() if process is not None}
-    processes = ", ".join(f"{name} {process}" for name, process in running.items())
-    click.echo(f"{health.site} {f'runs: {processes}' if running else 'does not run'}")
+    waits = {"console": f" (waits: it is at {health.console_at})"} if health.console_at else {}
+    processes = ", ".join(f"{name} {process}{waits.get(name, '')}" for name, process in running.items())
+    here = f"{health.site}, node {health.node}," if health.node else health.site
+    click.echo(f"{here} {f'runs: {processes}' if running else 'does not run'}")
     _tell_counts(health.counts["transfer"], health.unconfirmed)
     if oldest := health.oldest_waiting:
         when = tables.brief(oldest.created)
@@ -107,7 +109,8 @@ def _tell_nodes(health: Health) -> None:
                 f"node {node.name} works with {output.counted(node.lanes, 'partner')}{site}, since {since}{console}"
             )
         else:
-            click.echo(click.style(f"node {node.name} is gone since {since}", fg="yellow"))
+            console = ", and the console with it" if node.console else ""
+            click.echo(click.style(f"node {node.name} is gone since {since}{console}", fg="yellow"))
 
 
 def _tell_continuity(health: Health) -> None:

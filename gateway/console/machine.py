@@ -6,7 +6,7 @@ import shutil
 
 from gateway.administration.notify.noted import noted
 from gateway.administration.site.audit_record import last_audit
-from gateway.administration.site.held_up import held_up_roles
+from gateway.administration.site.held_up import away_from, held_up_roles
 from gateway.administration.views.health_fields import Disk, Machine
 from gateway.daemon.lock import holder
 from gateway.daemon.roles import roles_of
@@ -34,4 +34,5 @@ def look(settings: Settings) -> Machine:
         ),
         shut_out=noted_shut_out(home),
         held_up=held_up_roles(settings),
+        away=away_from(settings),
     )

@@ -105,7 +105,7 @@ def _serve(settings: Settings, log: Logger, stack: ExitStack, *, supervised: boo
             with deferral.told():
                 due = _tidy(site, due)
                 if (node := served_elsewhere(settings, site.ledger)) is not None:
-                    log.info("node.console-moved", node=node)
+                    log.info("node.console-moved", reason=f"node {node} serves it from now on: this role ends")
                     break
     finally:
         site.stopping.set()
@@ -125,7 +125,7 @@ def _comes_here(settings: Settings, log: Logger, life: Life) -> bool:
                 if node is None:
                     return True
                 if not told:
-                    log.info("node.console-awaited", node=node)
+                    log.info("node.console-awaited", reason=f"node {node} serves it")
                     told = True
             life.wake_up.wait(_LOOK_EVERY)
     return False

@@ -19,6 +19,7 @@ from importlib.metadata import version
 from typing import Final, Self
 
 from gateway.daemon import node_there
+from gateway.daemon.pulse import Pulse
 from gateway.domain.ownership import SITE, Moves, living, moves
 from gateway.errors import GatewayError, Halt, LedgerRolledBack
 from gateway.ledger import nodes
@@ -43,7 +44,7 @@ class Heartbeat:
     """Node `name`, which is gone when it was not seen for `lease` seconds, and says that it is there every `every` seconds.
 
     `ledger` is its own, and closed at the end. `partners` are those of the settings; `changed` is called when owners have changed, `there` when the ledger
-    has noted the node. `reach` raises a GatewayError where this node cannot work.
+    has noted the node. `reach` raises a GatewayError where this node cannot work. `away` is given the code of each fault, and None after the last one.
     """
 
     def __init__(
@@ -60,7 +61,9 @@ class Heartbeat:
         changed: Callable[[], None],
         there: Callable[[], None] = lambda: None,
         reach: Callable[[], None] = lambda: None,
+        away: Callable[[str | None], None] = lambda _code: None,
     ) -> None:
+        self._away = away
         self._there = there
         self._reach = reach
         self._ledger = ledger
@@ -109,12 +112,16 @@ class Heartbeat:
             return False
         except GatewayError as error:
             if error.code != self._failed:
-                self._say("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy, stage="heartbeat")
+                self._say(
+                    "work.deferred", code=error.code, reason=error.reason, remedy=error.remedy, stage=node_there.STAGE
+                )
             self._failed = error.code
+            self._away(error.code)
             return True
         if self._failed:
-            self._say("work.resumed", stage="heartbeat")
+            self._say("work.resumed", stage=node_there.STAGE)
             self._failed = ""
+            self._away(None)
         return there
 
     def beat(self) -> bool:
@@ -130,7 +137,7 @@ class Heartbeat:
                 "work.deferred",
                 code="node-taken",
                 reason=f"another process is node {self._name} now",
-                stage="heartbeat",
+                stage=node_there.STAGE,
             )
             return False
         self._there()
@@ -151,9 +158,19 @@ class Heartbeat:
         return True
 
 
-def heartbeat(settings: Settings, payloads: Payloads, log: Logger, changed: Callable[[], None]) -> Heartbeat:
-    """That of this gateway's node, with a ledger of its own."""
+def heartbeat(
+    settings: Settings, payloads: Payloads, log: Logger, changed: Callable[[], None], pulse: Pulse | None
+) -> Heartbeat:
+    """That of this gateway's node, with a ledger of its own. What it does not reach shows in the vault's `pulse`."""
     node, home = settings.node, settings.home
+
+    def away(code: str | None) -> None:
+        if pulse is None:
+            return
+        if code is None:
+            pulse.goes_on(node_there.STAGE)
+        else:
+            pulse.put_off(node_there.STAGE, code)
 
     def reach() -> None:
         next(iter(payloads.names(home.state / _NOTHING)), None)
@@ -179,4 +196,5 @@ def heartbeat(settings: Settings, payloads: Payloads, log: Logger, changed: Call
         changed=changed,
         there=lambda: node_there.note(home.node_seen, time.monotonic()),
         reach=reach,
+        away=away,
     )

@@ -11,6 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from gateway.daemon.pulse import PutOff, read_pulse
+from gateway.stages.itinerary import Role
+
+STAGE: Final = "heartbeat"
+"""Under this name the vault tells what the node does not reach, in its log and in its pulse."""
+
 _BYTES: Final = 32
 """One text by one call: whoever reads finds all of it."""
 
@@ -32,3 +38,16 @@ def last(path: Path, now: float) -> float:
     except (OSError, ValueError):
         return -1e9
     return said if said <= now else -1e9
+
+
+def trouble(run: Path) -> PutOff | None:
+    """For how long the vault has not reached the ledger or the store as a node, by its pulse, and the code of that; None where it reaches both, or where
+    this account may not look.
+    """
+    pulse = read_pulse(run, Role.VAULT)
+    return None if pulse is None else pulse.deferred.get(STAGE)
+
+
+def what_is_away(code: str) -> str:
+    """What is not reached where the heartbeat failed with that code."""
+    return "its store" if code.startswith("store-") else "the ledger" if code.startswith("ledger-") else "what it needs"

@@ -28,8 +28,14 @@ def logged(settings: Settings, role: str, *, supervised_by: int | None = None) -
     """The role's log; how the role ends is a line of it. A supervisor's end is the role's."""
     if supervised_by is not None:
         die_with(supervised_by)
+    logs = settings.logs
     log = configure(
-        settings.site.code, role, stream=sys.stderr.buffer, format=settings.logs.format, level=settings.logs.level
+        settings.site.code,
+        role,
+        node=settings.node.name,
+        stream=sys.stderr.buffer,
+        format=logs.format,
+        level=logs.level,
     )
     try:
         yield log

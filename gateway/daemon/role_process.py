@@ -79,7 +79,7 @@ def _work(settings: Settings, role: Role, log: Logger, *, supervised: bool) -> N
             )
             if role is Role.VAULT:
                 stack.enter_context(context.ledger.dispatch.listening())
-                stack.enter_context(heartbeat(settings, context.payloads, log, ring))
+                stack.enter_context(heartbeat(settings, context.payloads, log, ring, life.pulse))
         log.info("role.started", pid=os.getpid())
         watch = SuspensionWatch(context.ledger, time.monotonic)
         while not life.is_stopping():

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.assembly.links import server_spec
-from gateway.daemon.node_there import last
+from gateway.daemon.node_there import last, trouble, what_is_away
 from gateway.daemon.stopped_partners import note_shut_out
 from gateway.domain.logins import Result
 from gateway.errors import Defer
@@ -80,7 +80,7 @@ class Server:
             return
         if self._node_is_away():
             if self._server is not None:
-                self._log.warning("server.closed", reason="the ledger has not seen this node for most of its lease")
+                self._log.warning("server.closed", reason=self._what_is_away())
                 self.stop()
             return
         if self._server is not None and self._server.is_alive():
@@ -98,6 +98,12 @@ class Server:
         if not node.name or now - self._began < node.lease_seconds:
             return False
         return now - last(self._settings.home.node_seen, now) > node.lease_seconds * _REST
+
+    def _what_is_away(self) -> str:
+        found = trouble(self._settings.home.run)
+        if found is None:
+            return "the vault has not said for most of a lease that this node reaches its ledger and its store: its log says why"
+        return f"this node has not reached {what_is_away(found.code)} for most of its lease"
 
     def _start_anew(self) -> None:
         """End sshd with every session, and start it; where that fails it is tried again a little later."""

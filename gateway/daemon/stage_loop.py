@@ -1,7 +1,7 @@
 """The stage loop: a role runs its stages in turn until it is stopped.
 
 A Defer that leaves a stage (the disk is full, the ledger busy) makes that stage pause and try again, with growing pauses,
-while the others go on: what frees the disk is a stage too. An error of the operating system that no stage translated
+while the others go on: what frees the disk is a stage too. The log has it once, and once that it is over. An error of the operating system that no stage translated
 counts as the disk's, since every step may be done again. A Halt ends the role with the error's exit status, and the
 supervisor then stops the whole gateway.
 """
@@ -30,14 +30,15 @@ _LOOK_AGAIN: Final = 1.0
 
 @dataclass
 class _Scheduled:
-    """A stage, how often it failed in a row and since when, until when it pauses (`monotonic` seconds), and whether it was told that
-    nothing goes on in it.
+    """A stage, how often it failed in a row and since when, until when it pauses (`monotonic` seconds), of which trouble it was told last, and
+    whether it was told that nothing goes on in it.
     """
 
     stage: Stage
     failures: int = 0
     since: float = 0.0
     until: float = 0.0
+    trouble: str = ""
     told: bool = False
 
 
@@ -133,7 +134,7 @@ class StageLoop:
             self._pause(scheduled, disk_error(error, f"in the middle of {scheduled.stage.name}"), exc_info=error)
         else:
             if scheduled.failures:
-                scheduled.failures, scheduled.told = 0, False
+                scheduled.failures, scheduled.trouble, scheduled.told = 0, "", False
                 self._context.log("work.resumed", stage=scheduled.stage.name)
             if self._pulse is not None:
                 self._pulse.made_step(scheduled.stage.name, step.done, self._monotonic() - started)
@@ -146,7 +147,9 @@ class StageLoop:
         if self._pulse is not None:
             self._pulse.failed_step(scheduled.stage.name, error.code)
         scheduled.until = self._monotonic() + min(MOST_PAUSE, 0.5 * 2.0 ** min(scheduled.failures, 10))
-        self._context.say_deferred(error, stage=scheduled.stage.name, remedy=error.remedy, **keys)
+        if error.code != scheduled.trouble:  # once, until it is over or another comes
+            scheduled.trouble = error.code
+            self._context.say_deferred(error, stage=scheduled.stage.name, remedy=error.remedy, **keys)
         seconds = self._monotonic() - scheduled.since
         if seconds >= HELD_UP_SECONDS and not scheduled.told:
             scheduled.told = True

@@ -19,6 +19,7 @@ from typing import Final
 
 from gateway.daemon.fork_server import ForkServer
 from gateway.daemon.lock import held
+from gateway.daemon.own_name import require_own_name
 from gateway.daemon.patience import once_free
 from gateway.daemon.pulse import StillPulse
 from gateway.daemon.roles import HALTED, roles_of
@@ -95,6 +96,7 @@ class Supervisor:
             patiently = partial(once_free, log=self._log, wait=wake_up.wait, stopping=lambda: bool(signals))
             patiently(lambda: check(place, HeadFile(home.ledger_head)))
             check_pages(place)
+            patiently(lambda: require_own_name(self._settings))
             say_stopped(self._log, self._settings)
             note_stopped(home, self._settings.stopped)
             self._server.start()
@@ -257,4 +259,11 @@ def _files(home: Home, stopped: Container[str], passed_over: PassedOver) -> Iter
 
 def _logger(settings: Settings) -> Logger:
     logs = settings.logs
-    return configure(settings.site.code, NAME, stream=sys.stderr.buffer, format=logs.format, level=logs.level)
+    return configure(
+        settings.site.code,
+        NAME,
+        node=settings.node.name,
+        stream=sys.stderr.buffer,
+        format=logs.format,
+        level=logs.level,
+    )

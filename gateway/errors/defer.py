@@ -325,6 +325,16 @@ class LedgerUnavailable(Defer):
     remedy = "Check space and rights of HOME/state/ledger. Nothing is taken in until it can be recorded."
 
 
+class LedgerRefused(LedgerUnavailable):
+    """The ledger's database refuses what is asked of it: a migration, or to write."""
+
+    code = "ledger-refused"
+    remedy = (
+        "The PostgreSQL server's log says what it refused, and why, at this moment: mostly a right that the gateway's role lacks in its database, or "
+        "something that somebody changed there (docs/operators/postgresql.md). Nothing of it was changed."
+    )
+
+
 class LedgerAway(LedgerUnavailable):
     """The server of the ledger's database cannot be reached, or ended the connection."""
 

@@ -59,6 +59,16 @@ class SiteBusy(Halt):
     remedy = "Stop the other one first; `gateway status` shows its process."
 
 
+class NodeRunsElsewhere(SiteBusy):
+    """A node of this name works with the ledger from another machine, or from another HOME."""
+
+    code = "node-runs-elsewhere"
+    remedy = (
+        "Each node has a name of its own: choose another for this one, [node] name in config/gateway.toml. `gateway nodes` lists those that are "
+        "taken. Where this machine is to take the place of the other, stop the gateway there first."
+    )
+
+
 class ChainBroken(Halt):
     """The audit chain does not verify."""
 

@@ -20,12 +20,28 @@ class UsageWrong(Misuse):
     remedy = "`gateway COMMAND --help` shows how."
 
 
+class StateOther(UsageWrong):
+    """What was to be decided about is in a state in which that cannot be decided: it went on meanwhile, or somebody decided before."""
+
+    code = "unit-state"
+    remedy = "`gateway show ID` tells what happened to it, who decided what, and what to do next."
+
+
 class NotFound(Misuse):
     """There is nothing of that id or name."""
 
     code = "not-found"
     exit_status = 65
     remedy = "`gateway transfers` and `gateway quarantine list` show the ids; the first characters are enough where they are unique."
+
+
+class NodeUnknown(NotFound):
+    """The site has no node of that name."""
+
+    code = "node-unknown"
+    remedy = (
+        "`gateway nodes` lists the nodes that there are. One that was forgotten, or has never run, is not among them."
+    )
 
 
 class CardRefused(Misuse):
@@ -108,6 +124,17 @@ class NodesNotSharing(Misuse):
     code = "nodes-not-sharing"
     exit_status = 69
     remedy = 'docs/operators/nodes.md, "First": the ledger, the store and the shared directories come before the second node.'
+
+
+class SharedTwice(Misuse):
+    """A directory of this machine is to be shared, holds something, and is in the shared place already."""
+
+    code = "shared-twice"
+    exit_status = 69
+    remedy = (
+        "Leave the gateway stopped. Move what lies in this machine's directory into the one of that name in the shared place, under the same "
+        "names, until it is empty; then give the command again."
+    )
 
 
 class WaybillRefused(Misuse):
@@ -199,8 +226,8 @@ class ConsoleElsewhere(Misuse):
     code = "console-elsewhere"
     exit_status = 69
     remedy = (
-        "Go to that node. To have it served here, stop it there, copy state/console to this machine, and give `gateway nodes console --reason "
-        "TEXT` here. docs/operators/nodes.md has it step by step."
+        "Go to that node. To have it served here, stop it there, copy state/console to this machine, and give `gateway nodes take-console "
+        "--reason TEXT` here. docs/operators/nodes.md has it step by step."
     )
 
 
@@ -326,7 +353,7 @@ class LinkRefused(Misuse):
 
     code = "link"
     exit_status = 77
-    remedy = "Ask an administrator for a new one: `gateway people link USER`."
+    remedy = "Ask an administrator for a new one: `gateway people link USER --reason TEXT`."
 
 
 class KeyReused(Misuse):

@@ -115,7 +115,7 @@ class Ledger:
             return
         from gateway.ledger.postgresql.holding import held  # noqa: PLC0415 - only where it is used
 
-        with held(self._place, self.role if self.fence is None else f"{self.role} of {self.fence.node}"):
+        with held(self._place, self.role, "" if self.fence is None else self.fence.node):
             yield
 
     @contextmanager

@@ -42,13 +42,13 @@ class Arrivals:
         if not is_due(self._look, now, _LEAST):
             self.due = self._look  # whoever looks so soon may have been woken for this
             return
-        self._look, self.due = now + _LEAST, None
         for path, sha256 in context.payloads.names(context.home.sealed_in):
             partner = path.parent.parent.name
             mine = path.parent.name == ARRIVALS and partner not in context.elsewhere
             if mine and partner in context.settings.partners and not os.path.lexists(path):
                 context.payloads.fetch(path, sha256)
                 self._brought[path] = sha256
+        self._look, self.due = now + _LEAST, None  # not before: a store that is away stays so at the next step
 
     def pass_on(self, files: Iterable[KeptFile]) -> None:
         """Leave to another node what arrived here from one partner. Where there is no store, it waits for its lane."""

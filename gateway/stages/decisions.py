@@ -1,6 +1,6 @@
 """A person's decisions: hold, release, return, retry, discard. Each needs a reason, and is an event of the chain.
 
-Raises NotFound where nothing, or more than one thing, has that id, and UsageWrong where the unit's state allows no such
+Raises NotFound where nothing, or more than one thing, has that id, and StateOther where the unit's state allows no such
 decision. The unit is read and changed in the caller's transaction, so no role can move it in between, and the answer of the
 request that asked for it is written with it.
 """
@@ -8,6 +8,7 @@ request that asked for it is written with it.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -15,7 +16,7 @@ from typing import Any, Final
 from gateway.domain.decision import Decision
 from gateway.domain.identity import is_id
 from gateway.domain.states import ITINERARIES, Direction, State
-from gateway.errors import GatewayError, HeldByPerson, PartnerKeyRevoked, ReturnedByPerson, UsageWrong
+from gateway.errors import GatewayError, HeldByPerson, PartnerKeyRevoked, ReturnedByPerson, StateOther
 from gateway.ledger.queries.identities import find, find_transfer, one
 from gateway.ledger.queries.quarantine import find_quarantined
 from gateway.ledger.queries.receipts import receipts_of
@@ -24,6 +25,28 @@ from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
 from gateway.ledger.units import Consignment, Receipt, Transfer, required
 from gateway.stages.context import StageContext
 from gateway.stages.kept_files import let_go, locked_away
+
+_NOW: Final[Mapping[tuple[Direction, State], str]] = {
+    (Direction.OUT, State.ADMITTED): "it can be held or returned",
+    (Direction.OUT, State.VALIDATED): "it can be held or returned",
+    (Direction.OUT, State.PACKED): "it is on its way, and only its receipt says what became of it",
+    (Direction.OUT, State.SEALED): "it is on its way, and only its receipt says what became of it",
+    (
+        Direction.OUT,
+        State.SENT,
+    ): "it is on its way, and only its receipt says what became of it; `gateway retry` sends it again where none comes",
+    (Direction.OUT, State.RECEIPTED): "the partner has it, and only the partner can give it back",
+    (Direction.OUT, State.INGESTED): "the partner has it and has taken it in",
+    (Direction.OUT, State.REJECTED): "it was given back, and is in spool/returned; drop it again to send it",
+    (Direction.OUT, State.EXPIRED): "it was given up, and is in spool/returned; drop it again to send it",
+    (Direction.OUT, State.HELD): "it can be released or returned",
+    (Direction.IN, State.OPENED): "it can be held or returned",
+    (Direction.IN, State.HELD): "it can be released or returned",
+    (Direction.IN, State.DELIVERED): "the back office has it in spool/inbound, and answers for it",
+    (Direction.IN, State.INGESTED): "the back office has taken it in",
+    (Direction.IN, State.REJECTED): "its sender has been told",
+}
+"""What can be done about a transfer in that state, or why nothing can."""
 
 _WAITING: Final = frozenset({State.ADMITTED, State.VALIDATED, State.PACKED, State.SEALED, State.LANDED})
 
@@ -74,9 +97,7 @@ def return_to_operator(_context: StageContext, transaction: Transaction, identit
     custody = row.direction == Direction.OUT
     if custody and row.consignment is not None:
         # The itinerary has that move for the partner's receipt. A person would return a file that the partner may have.
-        raise UsageWrong(
-            f"transfer {row.id} is {row.state}: it is on its way, and only its receipt says what became of it"
-        )
+        raise _other(row, "returned")
     return _decide(
         transaction,
         row,
@@ -92,7 +113,9 @@ def retry(context: StageContext, transaction: Transaction, identity: str, decisi
     """Do now what waits for later: a deferred unit, a lane, or a consignment whose receipt has not come."""
     if identity in context.settings.codes:
         if transaction.lane(identity).held:
-            raise UsageWrong(f"the lane to {identity} is held: `gateway release {identity}` lets it go on")
+            raise StateOther(
+                f"the lane to {identity} is held: `gateway release {identity} --reason TEXT` lets it go on"
+            )
         transaction.record("lane.retried", "lane", identity, identity, **decision.detail)
         transaction.set_lane(identity, due=0.0)
         return Decided("lane", identity, identity, "open")
@@ -102,7 +125,7 @@ def retry(context: StageContext, transaction: Transaction, identity: str, decisi
     if isinstance(row, Consignment) and row.direction == Direction.OUT and row.state == State.SENT and not row.is_plain:
         return _send_again(transaction, row, decision)
     if row.state not in _WAITING:
-        raise UsageWrong(f"{row.kind} {row.id} is {row.state}: there is nothing to try again")
+        raise _other(row, "tried again")
     event = _record(transaction, "retried", row, decision, row.state)
     transaction.set(TABLES[row.kind], [row.key], due=0.0, event=event)
     if not transaction.lane(row.partner).held:
@@ -114,7 +137,7 @@ def discard(context: StageContext, transaction: Transaction, identity: str, deci
     """Remove a quarantined file for good; its row and its digest stay."""
     row = find_quarantined(transaction.connection, identity)
     if row.discarded is not None:
-        raise UsageWrong(f"{row.id} was discarded before")
+        raise StateOther(f"{row.id} was discarded before")
     kept = locked_away(context.home, row)
     transaction.record(
         "quarantine.discarded",
@@ -154,7 +177,7 @@ def hold_lane(transaction: Transaction, partner: str, error: GatewayError, decis
 
 def _release_lane(transaction: Transaction, partner: str, decision: Decision) -> Decided:
     if not transaction.lane(partner).held:
-        raise UsageWrong(f"the lane to {partner} is not held")
+        raise StateOther(f"the lane to {partner} is not held: nothing keeps it from going on")
     transaction.record("lane.released", "lane", partner, partner, **decision.detail)
     transaction.set_lane(partner, held=False, failures=0, due=0.0, code=None, reason=None)
     transaction.try_again(partner, PartnerKeyRevoked.code)
@@ -166,7 +189,7 @@ def _release_receipt(transaction: Transaction, row: Transfer | Consignment, deci
     if isinstance(row, Consignment) and row.direction == Direction.OUT:
         held = receipts_of(transaction.connection, Direction.IN, row.partner, row.id, State.HELD)
     if not held:
-        raise UsageWrong(f"{row.kind} {row.id} is {row.state}, not held")
+        raise _other(row, "released")
     for receipt in held:
         event = transaction.record(
             "receipt.released",
@@ -190,13 +213,19 @@ def _decide(
 ) -> Decided:
     """Move the row, with the event that says who wanted it."""
     if following not in ITINERARIES[row.kind, row.direction].get(row.state, frozenset()):
-        raise UsageWrong(f"{row.kind} {row.id} is {row.state}: it cannot become {following} any more")
+        raise _other(row, {State.HELD: "held", State.REJECTED: "returned"}.get(following, "released"))
     decided = {State.HELD: "held", State.REJECTED: "rejected"}.get(following, "released")
     event = _record(transaction, decided, row, decision, following, code=values.get("code"))
     cleared = {"resume": None, "code": None, "reason": None, "due": 0.0, "attempts": 0}
     change = {"key": row.key, "state": following, **cleared, **values, "event": event}
     transaction.move(TABLES[row.kind], row.direction, row.state, [change])
     return Decided(row.kind, row.id, row.partner, following)
+
+
+def _other(row: Transfer | Consignment, wanted: str) -> StateOther:
+    """Says in what state it is, since it cannot be held, released, returned or tried again in that, and what can be done."""
+    now = _NOW.get((row.direction, row.state)) if isinstance(row, Transfer) else None
+    return StateOther(f"{row.kind} {row.id} is {row.state}, and cannot be {wanted}{f': {now}' if now else ''}")
 
 
 def _record(

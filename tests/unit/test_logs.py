@@ -60,6 +60,13 @@ def test_a_line_is_one_json_object_with_the_contracts_keys() -> None:
     )
 
 
+def test_a_node_is_named_in_each_line() -> None:
+    stream = io.BytesIO()
+    logger(stream, node="north-1").info(Event.TRANSFER_ADMITTED, flow="claim")
+    logger(stream).info(Event.TRANSFER_ADMITTED, flow="claim")
+    assert [line.get("node") for line in lines(stream)] == ["north-1", None]
+
+
 def test_events_are_nouns_with_a_past_participle() -> None:
     assert all(re.fullmatch(r"[a-z]+\.[a-z-]+", event) for event in Event)
 

@@ -3,7 +3,7 @@
 Links, and not mounts one by one: where the mount is away, a link leads nowhere, and a node waits. A directory below a mount point would be there all the
 same, and take deliveries that nobody fetches. A mark in the place says whose it is.
 
-Raises NodesNotSharing, UsageWrong, SiteBusy where the gateway runs, DiskFull and DiskFailed.
+Raises NodesNotSharing, SharedTwice, UsageWrong, SiteBusy where the gateway runs, DiskFull and DiskFailed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.daemon.lock import held
-from gateway.errors import NodesNotSharing, UsageWrong
+from gateway.errors import NodesNotSharing, SharedTwice, UsageWrong
 from gateway.settings.directories import SHARED
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
@@ -47,6 +47,7 @@ def share(settings: Settings, place: Path, identity: str) -> Path:
                     raise UsageWrong(f"{place} is not empty (it holds {left[0]!r}): choose a new directory.")
                 write_file(place / MARK, f"{settings.site.code} {identity}\n".encode())
             require_mark(place, settings.site.code)
+            _require_room(home, place)
             for path in shared_directories(home):
                 _move(path, place / path.name)
             sync_directory(place)
@@ -56,10 +57,20 @@ def share(settings: Settings, place: Path, identity: str) -> Path:
     return place
 
 
+def _require_room(home: Home, place: Path) -> None:
+    """Before anything is moved: a directory of this machine can go only where the place does not have that one yet, or where it is empty."""
+    for path in shared_directories(home):
+        target = place / path.name
+        if path.is_symlink():
+            if path.readlink() != target:
+                raise UsageWrong(f"{path} leads to {path.readlink()} already.")
+        elif target.exists() and path.is_dir() and (left := sorted(each.name for each in path.iterdir())):
+            what = f"{left[0]!r}{f' and {len(left) - 1} more' if len(left) > 1 else ''}"
+            raise SharedTwice(f"{path} holds {what}, and {target} is there as well; nothing was moved")
+
+
 def _move(path: Path, target: Path) -> None:
     if path.is_symlink():
-        if path.readlink() != target:
-            raise UsageWrong(f"{path} leads to {path.readlink()} already.")
         return
     # A move that was broken off between the two has left the target whole.
     if not target.exists():

@@ -199,6 +199,12 @@ def _network(settings: Settings) -> Check:
         return Check(
             name, CheckOutcome.WARN, "inspect and vault could open connections: there is no seccomp here", remedy
         )
+    if settings.ledger.is_remote or settings.payloads.is_remote:
+        what = [
+            *(["the ledger's database"] if settings.ledger.is_remote else []),
+            *(["the bucket of [payloads] url"] if settings.payloads.is_remote else []),
+        ]
+        return Check(name, CheckOutcome.OK, f"inspect and vault have it, for {' and '.join(what)} on another machine")
     if may_talk(settings, Role.INSPECT):
         remedy = "Let clamd listen at a socket of this machine ([antivirus] socket), if it can."
         return Check(

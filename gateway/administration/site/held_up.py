@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.administration.views.health_fields import HeldUpRole
+from gateway.administration.views.health_fields import AwayFrom, HeldUpRole
 from gateway.daemon.lock import holder
+from gateway.daemon.node_there import STAGE, trouble, what_is_away
 from gateway.daemon.pulse import held_up
 from gateway.settings.model import Settings
 from gateway.stages.itinerary import Role
@@ -17,4 +18,13 @@ def held_up_roles(settings: Settings) -> tuple[HeldUpRole, ...]:
         for role in Role
         if holder(run, role) is not None
         for stage, each in held_up(run, role).items()
+        if stage != STAGE  # see `away_from`
     )
+
+
+def away_from(settings: Settings) -> AwayFrom | None:
+    """What this machine's node does not reach, and for how long, where its vault runs and says so."""
+    run = settings.home.run
+    if not settings.node.name or holder(run, Role.VAULT) is None or (found := trouble(run)) is None:
+        return None
+    return AwayFrom(what_is_away(found.code), found.seconds, found.code)

@@ -6,7 +6,7 @@ import shutil
 
 from gateway.administration.notify.noted import noted
 from gateway.administration.site.audit_record import last_audit
-from gateway.administration.site.held_up import held_up_roles
+from gateway.administration.site.held_up import away_from, held_up_roles
 from gateway.administration.views.health_fields import Disk, Machine
 from gateway.daemon.lock import holder
 from gateway.daemon.roles import roles_of
@@ -33,6 +33,7 @@ def look(settings: Settings, now: float) -> Machine:
         untold=_untold(settings),
         shut_out=noted_shut_out(home),
         held_up=held_up_roles(settings),
+        away=away_from(settings),
         landings={
             code: lies for code in settings.codes if (lies := landing_usage(home.landing_in(code))) and lies.files
         },

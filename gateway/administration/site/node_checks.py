@@ -11,14 +11,18 @@ from typing import Final
 
 from gateway.administration.access import reading
 from gateway.administration.site.machine_checks import Check, CheckOutcome
+from gateway.daemon.own_name import require_own_name
 from gateway.domain.ownership import living
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, NodeRunsElsewhere
 from gateway.ledger import nodes
+from gateway.settings.home import Home
 from gateway.settings.likeness import likeness
 from gateway.settings.model import Settings, SftpServer
 from gateway.settings.values import address, address_text
+from gateway.transport.keys import parse_public_key, read_public_key
 
 _ADDRESSES: Final = "addresses of nodes"
+_NAME: Final = "name of the node"
 _ALIKE: Final = "nodes alike"
 _PAGE: Final = "docs/operators/several-addresses.md"
 
@@ -27,8 +31,36 @@ def examine_nodes(settings: Settings) -> Iterator[Check]:
     """Nothing where the gateway works alone."""
     if not settings.node.name:
         return
+    yield from _name(settings)
+    yield from _own_keys(settings.home)
     yield _addresses(settings.sftp_server)
     yield _alike(settings)
+
+
+def _name(settings: Settings) -> Iterator[Check]:
+    """Where the gateway does not run here: whether it runs elsewhere under this name."""
+    try:
+        require_own_name(settings, 0.0)
+    except NodeRunsElsewhere as error:
+        yield Check.failed(_NAME, error)
+    except GatewayError:
+        return  # the ledger's own check says it
+    else:
+        yield Check(_NAME, CheckOutcome.OK, f"{settings.node.name} runs nowhere else")
+
+
+def _own_keys(home: Home) -> Iterator[Check]:
+    """Whether the public lines of the SSH keys are those of the keys: nodes are compared by the lines."""
+    for key in (home.client_key, home.host_key):
+        line = key.with_name(f"{key.name}.pub")
+        try:
+            same = read_public_key(key) == parse_public_key(line.read_text("ascii"))
+        except (GatewayError, OSError, UnicodeDecodeError):
+            continue  # not there, or for another account's eyes
+        if not same:
+            message = f"state/ssh/{line.name} is not the public line of state/ssh/{key.name}"
+            remedy = "Bring the pair from a node that works: all nodes of a site have the same keys; docs/operators/nodes.md."
+            yield Check(_ALIKE, CheckOutcome.WARN, message, remedy)
 
 
 def _addresses(server: SftpServer) -> Check:

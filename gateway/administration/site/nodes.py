@@ -1,6 +1,6 @@
 """What a person decides about the nodes of a site: to give one up for good, and which of them serves the console.
 
-Raises UsageWrong where the gateway works alone, NotFound for a node that nobody knows, NodeThere for one that is not gone, NotPermitted, and what the
+Raises UsageWrong where the gateway works alone, NodeUnknown for a node that nobody knows, NodeThere for one that is not gone, NotPermitted, and what the
 ledger raises.
 """
 
@@ -15,7 +15,7 @@ from gateway.administration.requests.actors import stage_context
 from gateway.domain.decision import Decision
 from gateway.domain.identity import to_text
 from gateway.domain.ownership import SITE, living
-from gateway.errors import LaneLost, NodeThere, NotFound, UsageWrong
+from gateway.errors import LaneLost, NodeThere, NodeUnknown, UsageWrong
 from gateway.events import Event
 from gateway.ledger import nodes, requests
 from gateway.ledger.queries import identities
@@ -113,7 +113,8 @@ def _about(connection: Connection, name: str) -> Forgotten:
     site = nodes.read(connection)
     row = site.nodes.get(name)
     if row is None:
-        raise NotFound(f"There is no node {name[:40]!r}: `gateway nodes` lists those that there are.")
+        there = f": there are {', '.join(site.nodes)}" if site.nodes else ", and no other that has run"
+        raise NodeUnknown(f"There is no node {name[:40]!r}{there}.")
     if name in living(site.standing(), site.now):
         raise NodeThere(f"Node {name} is there: it was seen {site.now - row.seen:.0f} seconds ago.")
     lanes = tuple(lane for lane, owner in site.lanes.items() if owner.node == name)

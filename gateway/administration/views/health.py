@@ -94,6 +94,8 @@ def health(settings: Settings, connection: Connection, machine: Machine, now: fl
         unanswered=tuple(_unanswered(settings, connection, now)),
         nodes=site_nodes.nodes,
         lanes_late=site_nodes.late,
+        node=settings.node.name,
+        away=machine.away,
     )
     needs = tuple(str(each) for each in needs_of(found, machine.late_ending, now))
     return replace(found, healthy=not needs, needs=needs)

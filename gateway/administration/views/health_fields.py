@@ -58,6 +58,15 @@ class HeldUpRole:
 
 
 @dataclass(frozen=True)
+class AwayFrom:
+    """What this machine's node does not reach, such as `its store`; for how many seconds; the code of the fault."""
+
+    what: str
+    seconds: float
+    code: str
+
+
+@dataclass(frozen=True)
 class Machine:
     """What of a site's health is not in its ledger.
 
@@ -67,7 +76,8 @@ class Machine:
     `late_ending` is how their letters end; None where this user may not look. `audit` is None too where none was kept.
     `restored` says that the site was put back from a copy, and does nothing before a person lets it go on. `landings` has what
     lies in those that are not empty, `shut_out` the partners that the managed server does not let in for that. `untold` are
-    channels of `[notify]` that have failed again and again. `held_up` are stages of roles that run, in which nothing goes on.
+    channels of `[notify]` that have failed again and again. `held_up` are stages of roles that run, in which nothing goes on. `away` is what a node
+    does not reach.
     """
 
     processes: Mapping[str, int | None]
@@ -82,6 +92,7 @@ class Machine:
     landings: Mapping[str, LandingUsage] = field(default_factory=dict)
     untold: tuple[str, ...] = ()
     held_up: tuple[HeldUpRole, ...] = ()
+    away: AwayFrom | None = None
 
 
 @dataclass(frozen=True)
@@ -254,3 +265,11 @@ class Health:
     lanes_late: tuple[str, ...] = ()
     """Lanes that no node of the site has worked on for two leases and longer."""
     held_up: tuple[HeldUpRole, ...] = ()
+    node: str = ""
+    """This machine's node; "" where the gateway works alone."""
+    away: AwayFrom | None = None
+
+    @property
+    def console_at(self) -> str | None:
+        """The other node that serves the site's console, None where it is this one's, or nobody's yet."""
+        return next((node.name for node in self.nodes if node.console and node.name != self.node), None)

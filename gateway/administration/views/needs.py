@@ -135,12 +135,25 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[Need]:
 
 def _nodes(health: Health) -> Iterator[Need]:
     """What is the matter with the nodes of the site."""
+    if health.away is not None:
+        says = f"this node, {health.node}, does not reach {health.away.what} for {_lasting(health.away.seconds)} [{health.away.code}]"
+        then = ": the log of its vault says why, docs/operators/nodes.md; after a lease other nodes have its partners"
+        yield Need(Topic.NODES, says, then)
     for node in health.nodes:
-        if node.state == "gone":
+        if node.state == "gone" and node.name == health.node:
+            says = f"this node, {node.name}, is gone since {node.since[:16].replace('T', ' ')}"
+            runs = health.processes.get("vault") is not None
+            if health.away is None:
+                then = ", although its vault runs: its log says why" if runs else ": `gateway run` here"
+                yield Need(Topic.NODES, says, then)
+        elif node.state == "gone":
             console = ", and the console with it" if node.console else ""
             says = f"node {node.name} is gone since {node.since[:16].replace('T', ' ')}{console}"
             waits = "; what partners left there and what was dropped there waits until it is back"
-            then = f": look at its machine; given up for good, `gateway nodes forget {node.name}`"
+            look = (
+                "what it does not reach may be what this node does not reach" if health.away else "look at its machine"
+            )
+            then = f": {look}; given up for good, `gateway nodes forget {node.name}`"
             yield Need(Topic.NODES, says + waits, then)
     if SITE in health.lanes_late:
         yield Need(
@@ -154,7 +167,8 @@ def _nodes(health: Health) -> Iterator[Need]:
     likenesses: dict[str | None, list[str]] = {}
     for node in [each for each in health.nodes if each.state == "up" and each.likeness is not None]:
         likenesses.setdefault(node.likeness, []).append(node.name)
-    if len(likenesses) > 1:
+    versions = sorted({node.version for node in health.nodes if node.state == "up"})
+    if len(likenesses) > 1 and len(versions) == 1:  # another version may put it into other words
         named = " and ".join(", ".join(names) for names in likenesses.values())
         says = f"nodes have different partners' files, keys or addresses: {named}"
         yield Need(
@@ -168,10 +182,13 @@ def _nodes(health: Health) -> Iterator[Need]:
             yield Need(
                 Topic.NODES, says, ": its work is found by rescans meanwhile; its log says why, docs/operators/nodes.md"
             )
-    versions = sorted({node.version for node in health.nodes if node.state == "up"})
     if len(versions) > 1:
         says = f"nodes of this site run different versions: {', '.join(versions)}"
         yield Need(Topic.NODES, says, ": bring all to the newest, docs/operators/upgrading.md")
+
+
+def _lasting(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"
 
 
 def _landing(landing: LandingHealth) -> str:
@@ -201,7 +218,7 @@ def audit_needs(last: LastAudit, now: float) -> Iterator[Need]:
 
 
 def _missing_roles(health: Health) -> Iterator[tuple[str, str]]:
-    roles = [name for name in health.processes if name != "gateway"]
+    roles = [name for name in health.processes if name != "gateway" and (name != "console" or not health.console_at)]
     missing = [name for name in roles if health.processes[name] is None]
     if missing and health.due:
         yield f"{health.due} units of work are due, and {', '.join(missing)} does not run", ": `gateway run`"

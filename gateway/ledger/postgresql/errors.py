@@ -12,7 +12,7 @@ from gateway.errors import (
     LedgerAway,
     LedgerBusy,
     LedgerCorrupt,
-    LedgerUnavailable,
+    LedgerRefused,
 )
 
 _BUSY: Final = frozenset({"40001", "40P01", "55P03"})
@@ -48,7 +48,7 @@ def translate(cause: Any) -> GatewayError:
         return LaneLost("another node has the lane, or this one counts as gone")
     if (state or "")[:2] in _REFUSED:
         return ImpossibleMove(f"the ledger refuses it: {words}")
-    return LedgerUnavailable(f"PostgreSQL: {words}")
+    return LedgerRefused(f"PostgreSQL: {words}")
 
 
 def _first_line(cause: Any) -> str:

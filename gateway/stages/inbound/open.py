@@ -178,7 +178,6 @@ class Open:
         context, now = self._context, self._context.clock()
         if not is_due(self._look, now, _LOOK_EVERY):
             return 0
-        self._look = now + _LOOK_EVERY
         with context.ledger.read() as connection:
             rows = consignments.to_deliver(connection, context.stopped)
         self._later = {row.id: self._later[row.id] for row in rows if row.id in self._later}
@@ -197,6 +196,7 @@ class Open:
                     f"a consignment that was opened at another node cannot be opened here: {error.reason}"
                 )
                 context.say_deferred(fault, partner=row.partner, consignment=row.id, stage=self.name)
+        self._look = now + _LOOK_EVERY
         return done
 
     def _write_again(self, row: Consignment) -> None:

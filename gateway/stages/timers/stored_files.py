@@ -29,9 +29,9 @@ class StoredFiles:
     def step(self) -> Step:
         context, now = self._context, self._context.clock()
         if is_due(self._look, now, EVERY):
-            self._look = now + EVERY
             if done := forget_ended(context, self._areas, recording=self._recording):
                 context.log("store.cleared", count=done)
+            self._look = now + EVERY
         return Step(due=self._look)
 
     def close(self) -> None:

@@ -204,6 +204,25 @@ def test_national_insurance_number_in_a_reason_is_masked(pair: Pair, run: Run) -
     assert "12 34 56" not in run(pair.dwp, "show", identity, "--json").out
 
 
+def test_what_cannot_be_decided_any_more_is_told_where_it_stands_and_what_can_be_done(pair: Pair, run: Run) -> None:
+    def refused(act: str, identity: str) -> str:
+        said = run(pair.dwp, act, identity, *WHY)
+        assert said.status == 64
+        assert ("unit-state" in said.err, "`gateway show ID`" in said.err, "--help" in said.err) == (True, True, False)
+        return said.err
+
+    kept, sent = pair.dwp.submit("a.xml", b"claim a"), pair.dwp.submit("b.xml", b"claim b")
+    assert "is admitted, and cannot be released: it can be held or returned" in refused("release", kept)
+    assert run(pair.dwp, "hold", kept, *WHY).status == 0
+    assert "is held, and cannot be held: it can be released or returned" in refused("hold", kept), "another was first"
+    pair.work()
+    for act, done in (("hold", "held"), ("return", "returned"), ("release", "released"), ("retry", "tried again")):
+        assert f"and cannot be {done}" in refused(act, sent)
+    assert "only the partner can give it back" in refused("return", sent)
+    assert run(pair.dwp, "return", kept, *WHY).status == 0
+    assert "it was given back, and is in spool/returned" in refused("return", kept)
+
+
 def test_held_lane_is_released_by_its_partners_code(pair: Pair, run: Run) -> None:
     assert run(pair.dwp, "release", "E09000030", *WHY).status == 64
     with pair.dwp.ledger.write() as transaction:

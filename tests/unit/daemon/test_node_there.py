@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from gateway.daemon import node_there
+from gateway.daemon.pulse import Pulse
 from gateway.daemon.sshd_supervision import Server
 from gateway.settings.node import NodeSettings
 
@@ -47,11 +48,17 @@ def test_the_server_of_a_node_that_is_away_rests(
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     settings: Any = SimpleNamespace(
         node=NodeSettings(name=name, lease_seconds=10.0),
-        home=SimpleNamespace(node_seen=tmp_path / "node-seen"),
+        home=SimpleNamespace(node_seen=tmp_path / "node-seen", run=tmp_path),
         sftp_server=SimpleNamespace(managed=True),
         with_suspended=lambda _none: settings,
     )
-    log = SimpleNamespace(warning=lambda event, **_: said.append(event), error=lambda event, **_: said.append(event))
+    why = list[str]()
+
+    def warning(event: str, reason: str) -> None:
+        said.append(event)
+        why.append(reason)
+
+    log = SimpleNamespace(warning=warning, error=lambda event, **_: said.append(event))
     server = Server(cast("Any", settings), cast("Any", log))
 
     def start() -> None:
@@ -61,9 +68,15 @@ def test_the_server_of_a_node_that_is_away_rests(
     monkeypatch.setattr(server, "start", start)
     monkeypatch.setattr(server, "_look_at_landings", lambda: None)
     start()
+    pulse = Pulse(tmp_path, "vault", monotonic=lambda: now[0])
+    pulse.put_off(node_there.STAGE, "store-unreachable")
     for passed, seen in ((5.0, False), (4.0, False), (2.0, False), (0.0, True), (5.0, False), (2.0, False)):
         now[0] += passed
+        pulse.beat()
         if seen:
             node_there.note(tmp_path / "node-seen", now[0])
+            pulse.goes_on(node_there.STAGE)
         server.look_after()
     assert said == (["start", "server.closed", "start", "server.closed"] if rests else ["start"])
+    assert [each for each in why if "not reached its store for most" in each] == (why[:1] if rests else [])
+    assert [each for each in why if "its log says why" in each] == (why[1:] if rests else []), "nobody says what it was"

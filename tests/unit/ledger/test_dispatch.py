@@ -105,7 +105,7 @@ def test_where_the_engine_s_tables_are_broken_the_work_goes_on_and_it_is_told_on
     asked(url, f"DROP TABLE {SCHEMA}.procrastinate_jobs CASCADE")
     for _ in range(3):
         road.write(PARTNERS[0])
-    assert [error and error.code for error in road.troubles] == ["ledger-unavailable"]
+    assert [error and error.code for error in road.troubles] == ["ledger-refused"]
     asked(url, f"DROP SCHEMA {SCHEMA} CASCADE")
     with road.listens():
         written = road.write(PARTNERS[0])

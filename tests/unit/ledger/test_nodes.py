@@ -368,6 +368,8 @@ def test_a_node_that_does_not_reach_the_store_is_away_and_the_others_have_its_la
             raise StoreUnreachable
 
     site.beats["a"]._reach, site.beats["a"]._there = reach, lambda: there.append("a")
+    codes = list[str | None]()
+    site.beats["a"]._away = codes.append
     site.beat("a")
     assert there == ["a"]
     reached[0] = False
@@ -381,6 +383,7 @@ def test_a_node_that_does_not_reach_the_store_is_away_and_the_others_have_its_la
     for _ in range(2):
         assert site.beats["a"]._beaten()
     assert there == ["a", "a", "a"]
+    assert codes == ["store-unreachable"] * 4 + [None], "for who asks now, as often as it is so"
     assert [keys for event, keys in site.said if event == "work.resumed"] == [{"stage": "heartbeat"}], (
         "and once that it is over"
     )

@@ -14,13 +14,14 @@ from sqlalchemy import select, update
 
 from gateway.administration.credentials import served
 from gateway.administration.metrics.reading import _nodes
+from gateway.administration.site import nodes as site_nodes
 from gateway.administration.views.needs import Need
 from gateway.administration.views.needs import _nodes as needs
 from gateway.administration.views.nodes import NodesView, listed
 from gateway.domain.ownership import SITE
 from gateway.domain.people import PersonRole
 from gateway.domain.requests import AT_NODE, Act
-from gateway.errors import ConsoleElsewhere
+from gateway.errors import ConsoleElsewhere, NodeUnknown
 from gateway.events import Event
 from gateway.ledger import nodes, requests
 from gateway.ledger.audit.chain import check_chain
@@ -230,6 +231,16 @@ def test_what_a_forgotten_node_had_begun_is_of_another_incarnation_when_it_comes
     assert after.newest > before.newest
 
 
+def test_a_node_that_there_is_not_is_told_which_there_are(site: Site) -> None:
+    site.beat("a", "b")
+    with (
+        site.ledger.read() as connection,
+        pytest.raises(NodeUnknown, match="no node 'nonesuch': there are a, b") as said,
+    ):
+        site_nodes._about(connection, "nonesuch")
+    assert (said.value.exit_status, "gateway transfers" in said.value.remedy) == (65, False)
+
+
 def test_what_only_a_person_can_mend_about_nodes_is_said(site: Site) -> None:
     site.beat("a", "b", rounds=2)
     with site.ledger.beside_chain() as connection:
@@ -286,4 +297,4 @@ def test_a_node_that_does_not_hear_the_others_is_said_once_that_is_late(site: Si
 
 
 def said(view: NodesView) -> list[Need]:
-    return [*needs(SimpleNamespace(nodes=view.nodes, lanes_late=view.late))]  # type: ignore[arg-type]
+    return [*needs(SimpleNamespace(nodes=view.nodes, lanes_late=view.late, away=None, node=""))]  # type: ignore[arg-type]

@@ -22,6 +22,7 @@ from gateway.errors import (
     ImpossibleMove,
     LedgerAway,
     LedgerBusy,
+    LedgerRefused,
     LedgerRolledBack,
     SiteBusy,
     SiteMissing,
@@ -470,6 +471,15 @@ def test_a_role_works_with_a_ledger_once_wherever_its_processes_are(
             pass
         with other.held():
             pass
+
+
+def test_a_migration_that_the_database_refuses_says_where_to_look(server: PostgresqlLedgers, tmp_path: Path) -> None:
+    place = server.new(tmp_path)
+    server.change(place, "UPDATE alembic_version SET version_num = '0014'")  # what is there already would be made again
+    with pytest.raises(LedgerRefused) as refused:
+        migrate(place)
+    assert (refused.value.code, "HOME/state/ledger" in refused.value.remedy) == ("ledger-refused", False)
+    assert "server's log" in refused.value.remedy
 
 
 def test_a_stream_may_be_broken_off(ledger: Ledger) -> None:

@@ -123,7 +123,7 @@ def test_a_stage_leaves_the_acts_of_other_roles(pair: Pair, dwp: Bench) -> None:
 
 @pytest.mark.parametrize(
     ("act", "subject", "code"),
-    [(Act.RELEASE, "the transfer", "usage"), (Act.HOLD, "0000", "not-found"), (Act.RETRY, "", "not-found")],
+    [(Act.RELEASE, "the transfer", "unit-state"), (Act.HOLD, "0000", "not-found"), (Act.RETRY, "", "not-found")],
 )
 def test_what_the_policy_refuses_is_answered_with_code_reason_and_remedy(
     dwp: Bench, act: Act, subject: str, code: str
@@ -289,7 +289,7 @@ def test_a_command_leaves_its_request_with_the_answer(dwp: Bench) -> None:
         rows = connection.exec_driver_sql("SELECT state, subject, unit, code FROM requests ORDER BY key").all()
     assert [tuple(row) for row in rows] == [
         ("done", transfer[:30], transfer, None),
-        ("refused", transfer, None, "usage"),
+        ("refused", transfer, None, "unit-state"),
         ("refused", "[masked]", None, "not-found"),
     ]
 

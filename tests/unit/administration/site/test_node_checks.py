@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -12,11 +13,20 @@ import pytest
 from sqlalchemy import update
 
 from gateway.administration.site.node_checks import examine_nodes
+from gateway.daemon import lock
+from gateway.daemon.own_name import require_own_name
+from gateway.daemon.sshd_supervision import Server
+from gateway.daemon.supervisor import Supervisor
+from gateway.errors import NodeRunsElsewhere
+from gateway.ledger.postgresql import holding
+from gateway.ledger.postgresql.holding import held
 from gateway.ledger.tables import NODES
+from gateway.settings.home import Home
 from gateway.settings.ledger import LedgerSettings
 from gateway.settings.likeness import likeness
 from gateway.settings.model import Settings, SftpServer
 from gateway.settings.node import NodeSettings
+from gateway.transport.keys import make_key_pair
 from tests.fakes.ledgers import on_postgresql
 from tests.fakes.two_ledgers import two_ledgers
 from tests.unit.ledger.test_nodes import LEASE, Site, opened
@@ -110,6 +120,67 @@ def test_a_node_that_has_not_been_reloaded_is_told_so_first(site: Site, settings
     alike(site, replace(settings, sftp_server=SftpServer(addresses=(OTHER,))), "a")
     (*_, check) = examine_nodes(settings)
     assert (check.outcome, "runs here has other" in check.message) == ("warn", True), check
+
+
+def keys_at(path: Path) -> Home:
+    home = Home(path)
+    home.ssh.mkdir(parents=True)
+    make_key_pair(home.client_key, "by this machine")
+    make_key_pair(home.host_key)
+    return home
+
+
+def test_another_ssh_key_at_one_node_is_a_difference(site: Site, settings: Settings, tmp_path: Path) -> None:
+    ours = replace(settings, home=keys_at(tmp_path / "a"))
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    other = replace(settings, home=Home(tmp_path / "b"))
+    line = other.home.client_key.with_name("client_key.pub")
+    line.write_text(line.read_text("ascii").replace("by this machine", "by that"), encoding="ascii")
+    assert likeness(other) == likeness(ours), "a comment is no key"
+    for path in (other.home.host_key, other.home.host_key.with_name("host_key.pub")):
+        path.unlink()
+    make_key_pair(other.home.host_key)
+    alike(site, ours, "a")
+    alike(site, other, "b")
+    (*_, check) = examine_nodes(ours)
+    assert (check.outcome, check.message.endswith("than here are at b")) == ("warn", True), check
+
+
+def test_a_key_without_its_public_line_is_said(site: Site, settings: Settings, tmp_path: Path) -> None:
+    here = replace(settings, home=keys_at(tmp_path / "a"))
+    assert [each for each in examine_nodes(here) if "public line" in each.message] == []
+    shutil.copy(keys_at(tmp_path / "b").host_key, here.home.host_key)
+    (said,) = [each for each in examine_nodes(here) if "public line" in each.message]
+    assert said.message == "state/ssh/host_key.pub is not the public line of state/ssh/host_key"
+
+
+def test_a_name_that_a_node_elsewhere_has_is_refused_before_anything_starts_and_by_the_doctor(
+    site: Site, settings: Settings
+) -> None:
+    def outcome() -> tuple[str, str]:
+        (check,) = [each for each in examine_nodes(settings) if each.name == "name of the node"]
+        return check.outcome.value, check.message
+
+    assert outcome() == ("ok", "a runs nowhere else")
+    with held(settings.ledger.url, "vault", "a"):
+        assert outcome() == ("fail", "node a runs already, on another machine or in another HOME")
+        with pytest.raises(NodeRunsElsewhere) as refused:
+            require_own_name(settings, 0.0)
+        assert "choose another" in refused.value.remedy
+        assert refused.value.exit_status == 69
+        require_own_name(replace(settings, node=NodeSettings(name="b")), 0.0)
+        with lock.held(settings.home.run, "vault"):
+            assert outcome() == ("ok", "a runs nowhere else"), "it is the one that runs here"
+    assert outcome()[0] == "ok"
+
+
+def test_a_gateway_whose_name_another_has_starts_nothing(
+    site: Site, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holding, "_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(Server, "start", lambda _server: pytest.fail("its SFTP server was started"))
+    with held(settings.ledger.url, "vault", "a"), pytest.raises(NodeRunsElsewhere):
+        Supervisor(settings).run()
 
 
 def test_the_order_of_addresses_is_for_cards_and_no_difference(settings: Settings) -> None:
