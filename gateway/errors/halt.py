@@ -88,8 +88,8 @@ class LedgerRolledBack(Halt):
 
     code = "ledger-rolled-back"
     remedy = (
-        "An old copy of the ledger was restored, or its tail was cut. Put the newest one back; nothing is taken in or sent "
-        "before a person has decided (docs/operators/restoring.md)."
+        "An old copy of the ledger was restored, its tail was cut, or a standby was promoted that lacks it. Put the newest one back; nothing "
+        "is taken in or sent before a person has decided (docs/operators/restoring.md, and postgresql.md there)."
     )
 
 
