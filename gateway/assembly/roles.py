@@ -218,17 +218,9 @@ def vault_stages(context: StageContext, wake: Callable[[], None]) -> Sequence[St
 
 def _prove(home: Home, request: str) -> subprocess.Popen[bytes]:
     """The process that verifies the site or makes evidence for a request, and prints its answer."""
+    worker = "gateway.administration.proofs.worker"
     return subprocess.Popen(
-        [
-            sys.executable,
-            "-P",
-            "-s",
-            "-m",
-            "gateway.administration.proofs.worker",
-            str(home.root),
-            str(os.getpid()),
-            request,
-        ],
+        [sys.executable, "-P", "-s", "-m", worker, str(home.root), str(os.getpid()), request],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

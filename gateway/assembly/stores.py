@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.errors import ConfigurationInvalid, EngineMissing, UsageWrong
+from gateway.errors import ConfigurationInvalid, EngineMissing, StoreForeign, UsageWrong
 from gateway.settings.model import Settings
 from gateway.settings.secrets import secrets_of
 
@@ -48,6 +48,12 @@ def shared_payloads(settings: Settings) -> SharedPayloads:
 
     plain, sealed = settings.home.payload_keys
     return SharedPayloads(settings.home.state, _objects(settings), partial(sealing, plain), partial(sealing, sealed))
+
+
+def verify_store(settings: Settings) -> None:
+    """Whether the store answers, is this site's, and opens with the keys that are here. StoreForeign, StoreUnprepared and StoreUnreachable."""
+    if shared_payloads(settings).verify() != settings.site.code.encode():
+        raise StoreForeign("the store of [payloads] is another site's")
 
 
 def _objects(settings: Settings) -> ObjectStore:

@@ -12,6 +12,7 @@ from gateway.daemon.lock import holder
 from gateway.daemon.roles import roles_of
 from gateway.daemon.stopped_partners import noted_shut_out, noted_stopped
 from gateway.settings.model import Settings
+from gateway.settings.shared_place import away
 
 
 def look(settings: Settings) -> Machine:
@@ -34,5 +35,6 @@ def look(settings: Settings) -> Machine:
         ),
         shut_out=noted_shut_out(home),
         held_up=held_up_roles(settings),
+        shared_away=away(settings),
         away=away_from(settings),
     )

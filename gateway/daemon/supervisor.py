@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
+from gateway.assembly.stores import verify_store
 from gateway.daemon.fork_server import ForkServer
 from gateway.daemon.lock import held
 from gateway.daemon.own_name import require_own_name
@@ -29,7 +30,7 @@ from gateway.daemon.stopped_partners import note_stopped, require_going, say_sto
 from gateway.daemon.wake_ups import WakeUp
 from gateway.daemon.watchdog import own_watchdog
 from gateway.domain.windows import Timetable
-from gateway.errors import ConfigurationInvalid, GatewayError
+from gateway.errors import ConfigurationInvalid, GatewayError, StoreFileLost, StoreUnreachable
 from gateway.ledger.head_file import HeadFile
 from gateway.ledger.integrity import check, check_pages
 from gateway.ledger.suspended import suspended_partners
@@ -97,6 +98,7 @@ class Supervisor:
             patiently(lambda: check(place, HeadFile(home.ledger_head)))
             check_pages(place)
             patiently(lambda: require_own_name(self._settings))
+            self._look_at_store()
             say_stopped(self._log, self._settings)
             note_stopped(home, self._settings.stopped)
             self._server.start()
@@ -104,6 +106,17 @@ class Supervisor:
                 self._start(child)
             self._log.info("gateway.started", pid=os.getpid(), path=str(home.root))
             return self._watch(wake_up, signals, until_idle=until_idle)
+
+    def _look_at_store(self) -> None:
+        """StoreForeign before partners can bring anything; of one that is away or not prepared, why nothing goes on. A bucket is left to the
+        roles: its client has threads, and may wait for half a minute.
+        """
+        if self._settings.payloads.directory is None:
+            return
+        try:
+            verify_store(self._settings)
+        except (StoreUnreachable, StoreFileLost) as error:
+            self._log.error("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy)
 
     def _watch(self, wake_up: WakeUp, signals: list[int], *, until_idle: bool) -> int:
         idle_looks = 0

@@ -311,6 +311,36 @@ class StoreUnreachable(Defer):
     remedy = "Nothing at once: it is retried. If it lasts, look at the store that [payloads] url names, and at the way there."
 
 
+class SharedAway(Defer):
+    """The directory that the nodes of this site share for people and back offices is not mounted here."""
+
+    code = "shared-away"
+    remedy = (
+        "Mount it on this machine, under the same path as on the others: work goes on by itself then. Make nothing in its place: "
+        "what is written there nobody fetches (docs/operators/nodes.md)."
+    )
+
+
+class StoreUnprepared(StoreUnreachable):
+    """What is there in place of the store of this site's files lacks the store's mark."""
+
+    code = "store-unprepared"
+    remedy = (
+        "Mount the store that [payloads] url names, or correct the url: work goes on by itself then. A store that is new is prepared "
+        "once, with the gateway stopped: `gateway nodes store`."
+    )
+
+
+class StoreFileLost(Defer):
+    """The store of this site's files has lost a file, or has other bytes for it than the ledger says: what needs it waits."""
+
+    code = "store-file-lost"
+    remedy = (
+        "Put the object that is named back into the store of [payloads], from its versions or from a snapshot: what waits for it goes "
+        "on by itself, and nothing else waits. Nothing that was altered is passed on. Find out who or what changed it (docs/operators/nodes.md)."
+    )
+
+
 class StoreFull(DiskFull):
     """The store of this site's files has no room."""
 

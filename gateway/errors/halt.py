@@ -88,8 +88,8 @@ class LedgerRolledBack(Halt):
 
     code = "ledger-rolled-back"
     remedy = (
-        "An old copy of the ledger was restored, or its tail was cut. Put the newest one back; nothing is taken in or sent "
-        "before a person has decided (docs/operators/restoring.md)."
+        "An old copy of the ledger was restored, its tail was cut, or a standby was promoted that lacks it. Put the newest one back; nothing "
+        "is taken in or sent before a person has decided (docs/operators/restoring.md, and postgresql.md there)."
     )
 
 
@@ -138,6 +138,17 @@ class CustodyLost(Halt):
 
     code = "custody-lost"
     remedy = "Stop, and look at the disk: something else than the gateway touched HOME/state."
+
+
+class StoreForeign(Halt):
+    """The store of [payloads] was prepared with other keys than this machine has, or for another site."""
+
+    code = "store-foreign"
+    exit_status = 78
+    remedy = (
+        "Bring state/payload.key and state/payload-sealed.key here from a node that works, or correct `[payloads] url` of gateway.toml: "
+        "docs/operators/nodes.md. `gateway doctor` says whether they fit."
+    )
 
 
 class ServerFailed(Halt):

@@ -18,6 +18,7 @@ from gateway.loading.database import ACCEPTED, REJECTED, Database, Loaded
 from gateway.loading.inbox import Answer, Arrived, Found, Inbox
 from gateway.settings.index_templates import examine
 from gateway.settings.model import Settings
+from gateway.settings.shared_place import require_shared
 from gateway.storage.durable import DISK, Disk
 from gateway.validation.contract import Report
 from gateway.validation.xml.rows import DocumentReader, DocumentRows
@@ -109,6 +110,7 @@ class Loader:
         self, stopping: Callable[[], bool] = lambda: False, tell: Tell = lambda _what, _count: None
     ) -> Iterator[Line]:
         """Load everything that lies there, and say what became of each file; lines of a group come once it is answered."""
+        require_shared(self._settings, self._settings.home.inbound, self._settings.home.outcomes)
         done = 0
         due = iter(self._due())
         while not stopping() and (arrived := list(self._next(due))):

@@ -15,6 +15,7 @@ from gateway.settings.index_templates import examine as examine_templates
 from gateway.settings.model import Settings
 from gateway.settings.read import examine
 from gateway.settings.secrets import Secrets
+from gateway.settings.shared_place import shared_faults
 from gateway.settings.triage_key import read_triage_key
 
 _PRIVATE: Final = 0o077
@@ -29,7 +30,9 @@ def check(home: Home, secrets: Secrets | None = None) -> tuple[Fault, ...]:
     needed = [] if split else list(_needed(settings, known))
     if settings is not None:
         faults = (*faults, *examine_templates(settings)[1])
-    return tuple(sorted([*faults, *_directories(home, split=split), *_keys(known, needed), *_triage(known, needed)]))
+    return tuple(
+        sorted([*faults, *_directories(home, settings, split=split), *_keys(known, needed), *_triage(known, needed)])
+    )
 
 
 def _needed(settings: Settings | None, secrets: Secrets) -> Iterator[Path]:
@@ -56,7 +59,7 @@ def _needed(settings: Settings | None, secrets: Secrets) -> Iterator[Path]:
         yield secrets.triage
 
 
-def _directories(home: Home, *, split: bool) -> Iterator[Fault]:
+def _directories(home: Home, settings: Settings | None, *, split: bool) -> Iterator[Fault]:
     """Directories that must be there for us to read and write; those of the gateway's own, for nobody else.
 
     Where each role has an account of its own, no account has them all: root looks whether they are there, and `gateway
@@ -64,6 +67,7 @@ def _directories(home: Home, *, split: bool) -> Iterator[Fault]:
     """
     if split and os.geteuid() != 0:
         return
+    shared = {} if settings is None else dict(shared_faults(settings))
     for path in (
         home.partners_d,
         home.outbound,
@@ -79,7 +83,9 @@ def _directories(home: Home, *, split: bool) -> Iterator[Fault]:
         home.vault,
     ):
         file = str(path.relative_to(home.root))
-        if not path.is_dir():
+        if path in shared:  # which nobody mends by making a directory
+            yield Fault(file, 0, "", shared[path])
+        elif not path.is_dir():
             yield Fault(file, 0, "", "is missing, or is not a directory: make it, or restore it from the backup")
         elif split:
             continue

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from gateway.domain.states import ITINERARIES, POISON_CLAIMS, Move, State, advance
-from gateway.errors import DiskFailed, Disposition, GatewayError, PoisonFile, Quarantine
+from gateway.errors import DiskFailed, Disposition, GatewayError, PoisonFile, Quarantine, StoreFileLost
 from gateway.ledger.store import TABLES, Transaction
 from gateway.ledger.units import Consignment, Parcel
 from gateway.stages.context import StageContext
-from gateway.stages.kept_files import brought, let_go, sealed_file
+from gateway.stages.kept_files import let_go, needed, sealed_file
 from gateway.stages.quarantine import locking_away, measure, quarantine_file
+from gateway.stages.stuck_lanes import alarm_if_stuck
 
 
 def consignment_of(row: Parcel) -> str:
@@ -53,7 +54,11 @@ def refuse(
         with context.ledger.write() as transaction:
             failed(context, transaction, row, error)
         return
-    path = brought(context.payloads, sealed_file(context.home, row))
+    try:
+        path = needed(context.payloads, sealed_file(context.home, row))
+    except StoreFileLost as lost:  # it was read a moment ago: it is judged again once it is there
+        refuse(context, row, lost)
+        return
     try:
         measured = measure(path)
     except OSError as failure:
@@ -106,6 +111,8 @@ def failed(context: StageContext, transaction: Transaction, row: Parcel, error: 
             }
         ],
     )
+    if move.retry and isinstance(error, StoreFileLost):
+        alarm_if_stuck(context, transaction, row.partner)
     return move
 
 

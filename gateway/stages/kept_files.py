@@ -1,21 +1,21 @@
 """Kept files: what the rows of units speak of, where it lies, and bringing it to this node (`storage.payloads`).
 
 Every stage that writes, reads or removes such a file has its name from here. A file is kept before the transaction of its row, outside of
-any; brought before it is read; and let go of after the row that says that its time is over. Raises what the store and the disk raise;
-ValueError for an id that is none.
+any; brought before it is read; and let go of after the row that says that its time is over. Raises what the store and the disk raise,
+StoreFileLost for one file that the store has lost, or has other bytes for; ValueError for an id that is none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 
 from gateway.domain.receipt import evidence_name, queue_name
 from gateway.domain.states import Direction
+from gateway.errors import StoreFileLost
 from gateway.ledger.queries.quarantine import kept_file
 from gateway.ledger.store import Transaction
 from gateway.ledger.units import Consignment, Parcel, Quarantined, Receipt, Transfer, required
@@ -61,28 +61,46 @@ def locked_away(home: Home, row: Quarantined) -> KeptFile:
 
 
 def brought(payloads: Payloads, file: KeptFile) -> Path:
-    """Its path, where it lies now unless it is nowhere: whoever opens it then finds that it is missing."""
+    """Its path, where it lies now unless it is nowhere: whoever opens it then finds that it is missing. StoreFileLost where it was altered."""
     with suppress(FileNotFoundError):
         payloads.fetch(*file)
     return file.path
 
 
-def all_brought(payloads: Payloads, files: Sequence[KeptFile]) -> list[Path]:
-    """As `brought`, for a step's files."""
-    _each(payloads, partial(brought, payloads), files)
-    return [file.path for file in files]
+def needed(payloads: Payloads, file: KeptFile) -> Path:
+    """As `brought`, of a file that a row says is kept. StoreFileLost also where the store has it no more."""
+    try:
+        return payloads.fetch(*file)
+    except FileNotFoundError as error:
+        if not isinstance(payloads, OneMachine):
+            raise StoreFileLost(f"the store of [payloads] has no object any more at {error}") from error
+        return file.path
 
 
-def _each(payloads: Payloads, action: Callable[[KeptFile], object], files: Sequence[KeptFile]) -> None:
+def not_brought(payloads: Payloads, files: Mapping[int, KeptFile]) -> dict[int, StoreFileLost]:
+    """Bring the files of rows that a step needs, by the rows' keys: of those that the store has lost, the error."""
+    lost: dict[int, StoreFileLost] = {}
+
+    def bring(key: int) -> None:
+        try:
+            needed(payloads, files[key])
+        except StoreFileLost as error:
+            lost[key] = error
+
+    _each(payloads, bring, list(files))
+    return lost
+
+
+def _each(payloads: Payloads, action: Callable[[int], object], keys: Sequence[int]) -> None:
     """One after the other on this machine; a store is asked for many at once, since each answer takes a way."""
-    if isinstance(payloads, OneMachine) or len(files) < _FEW:
-        for file in files:
-            action(file)
+    if isinstance(payloads, OneMachine) or len(keys) < _FEW:
+        for key in keys:
+            action(key)
         return
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - slow to import, and of several nodes alone
 
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="kept") as threads:
-        for _ in threads.map(action, files):
+        for _ in threads.map(action, keys):
             pass
 
 

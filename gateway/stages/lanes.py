@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from gateway.errors import Disposition, GatewayError, MailTooLarge, MailUnreadable, NameTaken
+from gateway.errors import Disposition, GatewayError, MailTooLarge, MailUnreadable, NameTaken, StoreFileLost
 from gateway.ledger import units
 from gateway.ledger.units import required
 from gateway.settings.home import Home
 from gateway.settings.model import LandingQuota
-from gateway.stages.kept_files import brought, sealed_file
+from gateway.stages.kept_files import needed, sealed_file
 from gateway.stages.landing_quota import landing_usage
 from gateway.stages.sessions import Sessions
 from gateway.storage.payloads import Payloads
@@ -141,11 +141,11 @@ class LaneWork:
             name = names.get(row.key, f"{row.id}.pgp")
         else:
             name = f"{row.consignment}.receipt.pgp"
-        parcel = Parcel(brought(self._payloads, sealed_file(self._home, row)), name, required(row.sealed_size))
         try:
+            parcel = Parcel(needed(self._payloads, sealed_file(self._home, row)), name, required(row.sealed_size))
             for _ in session.send([parcel]):
                 pass
-        except (NameTaken, MailTooLarge) as error:
+        except (NameTaken, MailTooLarge, StoreFileLost) as error:
             return Deferred(row, error)
         return Sent(row)
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.domain.states import Direction, State
-from gateway.errors import DiskFailed, WrittenLate
+from gateway.errors import DiskFailed, SharedAway, WrittenLate
 from gateway.ledger.queries import identities
 from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer
+from gateway.settings.shared_place import require_shared
 from gateway.spool.returns import WRITTEN_LATE, return_file
 from gateway.spool.set_aside import LateWrite, SetAside
 from gateway.stages.context import StageContext
@@ -81,8 +82,9 @@ class LateWrites:
         why = _letter(late.transfer, size)
         directory = context.home.returned / late.flow / late.partner
         try:
+            require_shared(context.settings, context.home.returned)
             return_file(late.path, directory, name, why, tag=context.new_id(), letter=WRITTEN_LATE)
-        except DiskFailed as error:
+        except (DiskFailed, SharedAway) as error:
             context.say_deferred(error, partner=late.partner, flow=late.flow, stage=_STAGE)
             return
         self._aside.given_back(late)

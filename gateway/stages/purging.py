@@ -17,12 +17,17 @@ from gateway.ledger.units import Transfer, required
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from gateway.settings.naming import MARKER, expand
+from gateway.settings.shared_place import is_away
 from gateway.spool.delivered import DeliveredFile, remove_delivered
 from gateway.spool.names import safe_name, second_name
 
 
 def purge(home: Home, ledger: Ledger) -> None:
-    """Remove the files that rows name in `purge_name`. They are read, to compare their bytes, outside of any transaction."""
+    """Remove the files that rows name in `purge_name`. They are read, to compare their bytes, outside of any transaction. Where the shared
+    directory is not mounted nothing can be told of them: that is for the next call.
+    """
+    if is_away(home.inbound):
+        return
     with ledger.read() as connection:
         rows = custody.to_purge(connection)
     for row in rows:

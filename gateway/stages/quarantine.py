@@ -22,14 +22,14 @@ from typing import Final
 from gateway.domain.decision import Decision
 from gateway.domain.first_bytes import TAKEN, described
 from gateway.domain.identity import is_id
-from gateway.errors import DiskFailed, GatewayError, Misuse, NotFound, UsageWrong
+from gateway.errors import DiskFailed, GatewayError, Misuse, NotFound, StoreFileLost, UsageWrong
 from gateway.ledger.queries.quarantine import find_quarantined, is_kept, kept_file
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import FILE
 from gateway.ledger.units import Quarantined
 from gateway.stages.context import StageContext
 from gateway.stages.decisions import Decided
-from gateway.stages.kept_files import brought, locked_away
+from gateway.stages.kept_files import locked_away, needed
 from gateway.storage.digest import rest_digest
 from gateway.storage.durable import disk_error, fsync_directory
 from gateway.storage.named_first import naming
@@ -177,10 +177,10 @@ def describe(context: StageContext, identity: str) -> Callable[[StageContext, Tr
 
     The policy raises UsageWrong for what is no such file, NotFound for what is not in quarantine.
     """
-    words: str | Misuse
+    words: str | Misuse | StoreFileLost
     try:
         words = _words_of(context, identity)
-    except (NotFound, UsageWrong) as error:
+    except (NotFound, UsageWrong, StoreFileLost) as error:
         words = error
 
     def policy(_context: StageContext, transaction: Transaction, subject: str, _decision: Decision) -> Decided:
@@ -198,7 +198,7 @@ def _words_of(context: StageContext, identity: str) -> str:
     if row.id != identity or row.kind == FILE:
         raise UsageWrong(f"{identity[:40]} is no sealed file that was locked away.")
     if row.discarded is None:
-        brought(context.payloads, locked_away(context.home, row))
+        needed(context.payloads, locked_away(context.home, row))
     return described(start_of(kept_file(context.home, row), TAKEN))
 
 

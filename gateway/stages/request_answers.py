@@ -15,7 +15,7 @@ from typing import Final
 
 from gateway.domain.decision import Decision
 from gateway.domain.requests import LOOKING, Act
-from gateway.errors import GatewayError, Hold, ImpossibleMove, Misuse, Quarantine, Reject
+from gateway.errors import GatewayError, Hold, ImpossibleMove, Misuse, Quarantine, Reject, StoreFileLost
 from gateway.ledger import requests
 from gateway.ledger.requests import Done, Refused
 from gateway.ledger.store import Transaction
@@ -53,8 +53,10 @@ _PREPARED: Final[Mapping[Act, Callable[[StageContext, str], Policy]]] = MappingP
 )
 """The policies that need work with files, which is done before the transaction. It refuses nobody: the policy does, where they may ask at all."""
 
-REFUSALS: Final = (Misuse, Reject, Quarantine, Hold, ImpossibleMove)
-"""Answers, not faults of this machine. ImpossibleMove is a Halt elsewhere; a person's wish does not stop a gateway."""
+REFUSALS: Final = (Misuse, Reject, Quarantine, Hold, ImpossibleMove, StoreFileLost)
+"""Answers, not faults of this machine. ImpossibleMove is a Halt elsewhere; a person's wish does not stop a gateway. A file that the store
+has lost would keep all other wishes waiting.
+"""
 
 
 def carry_out(context: StageContext, request: Request, owner: str, policy: Policy | None = None) -> None:

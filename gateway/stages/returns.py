@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.errors import DiskFailed, Reject
+from gateway.errors import DiskFailed, Reject, SharedAway
+from gateway.settings.shared_place import require_shared
 from gateway.spool.drops import Refusal
 from gateway.spool.names import safe_name
 from gateway.spool.returns import return_file
@@ -26,10 +27,13 @@ def return_refused(context: StageContext, tree: Path, refusal: Refusal) -> None:
     directory = context.home.returned / refusal.flow / refusal.partner
     tag = context.new_id()
     try:
+        require_shared(context.settings, context.home.returned)
         return_file(tree / refusal.flow / refusal.partner / refusal.name, directory, refusal.name, why, tag=tag)
-    except DiskFailed as failure:
+    except (DiskFailed, SharedAway) as failure:
         # One entry that cannot be moved must not stop the others; the next scan looks at it again.
-        context.log("work.deferred", partner=refusal.partner, flow=refusal.flow, code=error.code, reason=failure.reason)
+        context.log(
+            "work.deferred", partner=refusal.partner, flow=refusal.flow, code=failure.code, reason=failure.reason
+        )
         return
     partner = refusal.partner if refusal.partner in context.settings.codes else None
     with context.ledger.write() as transaction:

@@ -28,7 +28,7 @@ from gateway.settings.resources import resource
 from gateway.spool.delivered import copy_delivered
 from gateway.stages.background_readers import BackgroundReaders
 from gateway.stages.context import StageContext
-from gateway.stages.kept_files import brought, in_custody
+from gateway.stages.kept_files import brought, in_custody, needed
 from gateway.stages.purging import delivered_as, delivered_names
 from gateway.storage.durable import disk_error
 from gateway.validation.plan import shown_plan
@@ -142,7 +142,7 @@ def _payload(context: StageContext, row: Transfer, copy: Path) -> Path:
     """Where the bytes can be read: in custody or just opened, which are ours, or a copy of the file before the back office."""
     home = context.home
     if row.direction == Direction.OUT:
-        path = brought(context.payloads, in_custody(home, row))
+        path = (needed if row.custody else brought)(context.payloads, in_custody(home, row))
     else:
         path = home.opened / str(row.consignment) / f"{row.position or 0:04d}"
     if path.is_file():

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.errors import GatewayError, UploadVanished
-from gateway.ledger.queries.failing_lanes import FEW, STUCK, alarm, streak
+from gateway.ledger.queries.failing_lanes import FEW, STUCK, alarms, streak
 from gateway.ledger.store import Transaction
 from gateway.stages.context import StageContext
 
@@ -34,12 +34,11 @@ def next_try(context: StageContext, error: GatewayError, attempts: int, times: i
 
 
 def alarm_if_stuck(context: StageContext, transaction: Transaction, partner: str) -> None:
-    """Record the alarm where it is due, after the failure is recorded."""
+    """Record the alarms that are due, after the failure is recorded."""
     transaction.flush()
-    trouble = alarm(transaction.connection, partner, context.settings.link.alarm_failures)
-    # An alarm in the future, by a clock that was put back, must not silence this one.
-    if trouble is None or (trouble.told is not None and abs(transaction.now - trouble.told) < _AGAIN_AFTER):
-        return
-    transaction.record(
-        STUCK, "lane", trouble.subject, partner, code=trouble.code, reason=trouble.reason, count=trouble.times
-    )
+    for trouble in alarms(transaction.connection, partner, context.settings.link.alarm_failures):
+        # An alarm in the future, by a clock that was put back, must not silence this one.
+        if trouble.told is None or abs(transaction.now - trouble.told) >= _AGAIN_AFTER:
+            transaction.record(
+                STUCK, "lane", trouble.subject, partner, code=trouble.code, reason=trouble.reason, count=trouble.times
+            )

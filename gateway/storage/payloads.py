@@ -41,9 +41,10 @@ class Payloads(Protocol):
         ...
 
     def fetch(self, path: Path, sha256: str) -> Path:
-        """The path, once the file lies there: it is brought here where it does not. FileNotFoundError where it is nowhere.
+        """The path, once the file lies there: it is brought here where it does not. FileNotFoundError where it is nowhere, with its
+        place in the store as its text.
 
-        Raises CustodyLost where what the store has shows other bytes.
+        Raises StoreFileLost where what the store has shows other bytes.
         """
         ...
 

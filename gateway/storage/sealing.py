@@ -5,7 +5,7 @@ A content is a file of age (https://age-encryption.org/v1) to the key's own reci
 beside it: always the same, so that a key is taken once, and without the site's key it says nothing of a content that somebody could guess.
 
 Whoever knows the recipient can seal, and it is nowhere but in the key's file. What is opened is compared with the digest all the same (`shared_payloads`): it is
-in the name, and the row of the ledger has it. Raises CustodyLost for what does not open, ValueError for a text that is no key.
+in the name, and the row of the ledger has it. Raises StoreFileLost for what does not open, ValueError for a text that is no key.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pyrage import x25519
 
-from gateway.errors import CustodyLost, GatewayError
+from gateway.errors import GatewayError, StoreFileLost
 from gateway.storage.objects.contract import Source, Target
 
 _NAMES: Final = b"gateway: names in the store of payloads, version 1"
@@ -61,7 +61,7 @@ class Sealing:
             pyrage.decrypt_io(read, written, [self._identity])
         except (pyrage.DecryptError, OSError):
             _insist(read, written)
-            raise CustodyLost("a file in the store of [payloads] url was altered, or sealed with another key") from None
+            raise StoreFileLost("a file in the store of [payloads] was altered, or sealed with another key") from None
         _insist(read, written)
 
     def key_of(self, path: PurePosixPath, sha256: str) -> str:

@@ -4,8 +4,8 @@ A key is a file's path below the state and its digest, so a node that was fenced
 that the ledger has, whoever wrote it: two objects that somebody swapped, or an older one, are found out. Local files are this node's copies: one
 that has other bytes than the row says is written anew.
 
-Raises DiskFull and DiskFailed for this machine's disk, StoreUnreachable and StoreFull for the store's, CustodyLost for altered bytes, ConfigurationInvalid for
-a key that is not the store's.
+Raises DiskFull and DiskFailed for this machine's disk, StoreUnreachable and StoreFull for the store's, StoreFileLost for altered bytes of one file there,
+CustodyLost for those of this machine, StoreForeign for a key that is not the store's.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from gateway.errors import ConfigurationInvalid, CustodyLost
+from gateway.errors import ConfigurationInvalid, CustodyLost, StoreFileLost, StoreForeign
 from gateway.storage.digest import file_digest
 from gateway.storage.durable import (
     DISK,
@@ -31,7 +31,7 @@ from gateway.storage.durable import (
     temporary_beside,
     write_all,
 )
-from gateway.storage.objects.contract import MARK, ObjectStore, Target
+from gateway.storage.objects.contract import MARK, ObjectStore, Source, Target
 from gateway.storage.ownership import give_to_owner_of
 from gateway.storage.payloads import IN_PLACE, KeptFile, each_of
 from gateway.storage.sealing import Sealing
@@ -74,15 +74,14 @@ class SharedPayloads:
         key = self._key(path, sha256)
         with self._objects.open(key) as found:
             if found is None:
-                raise FileNotFoundError(path)
+                raise FileNotFoundError(self._objects.place(key))
             try:
                 self._make(path.parent)
                 temporary, descriptor = self._reserve(path)
                 try:
                     if not _shows(path, sha256):
                         target = _Digested(descriptor, self._disk)
-                        self._sealing(path).open(found, target)
-                        _insist(target.hexdigest() == sha256)
+                        self._open(path, sha256, found, target)
                         # Not made durable: what a power cut leaves has another digest, and is brought anew.
                         self._disk.rename(temporary, path)
                         return path
@@ -95,6 +94,16 @@ class SharedPayloads:
             except OSError as error:
                 raise disk_error(error, "bringing a file from the store") from error
         return path
+
+    def _open(self, path: Path, sha256: str, found: Source, target: _Digested) -> None:
+        sealing, place = self._sealing(path), self._objects.place(self._key(path, sha256))
+        altered = StoreFileLost(f"the store of [payloads] has other bytes than the ledger says at {place}")
+        try:
+            sealing.open(found, target)
+        except StoreFileLost as error:
+            raise altered from error
+        if target.hexdigest() != sha256:
+            raise altered
 
     def forget(self, path: Path, sha256: str) -> None:
         self.forget_all([KeptFile(path, sha256)])
@@ -145,7 +154,7 @@ class SharedPayloads:
             self._verify(kind, sealing)
 
     def verify(self) -> bytes:
-        """The store's mark. ConfigurationInvalid where it was made with other keys than are here."""
+        """The store's mark. StoreForeign where it was made with other keys than are here."""
         for kind, source in self._sources.items():
             self._verify(kind, source())
         with self._objects.open(MARK) as found:
@@ -175,10 +184,8 @@ class SharedPayloads:
         with self._objects.open(f"{_CHECK}-{kind}") as found:
             try:
                 sealing.open(io.BytesIO() if found is None else found, io.BytesIO())
-            except CustodyLost as error:
-                raise ConfigurationInvalid(
-                    "state/payload.key or state/payload-sealed.key is not the key that the store of [payloads] url was prepared with"
-                ) from error
+            except StoreFileLost as error:
+                raise StoreForeign from error
 
     # -- bytes
 
@@ -248,11 +255,6 @@ class _DigestedSource:
 
     def hexdigest(self) -> str:
         return self._digest.hexdigest()
-
-
-def _insist(is_same: bool) -> None:  # noqa: FBT001 - what it is about
-    if not is_same:
-        raise CustodyLost("the store of [payloads] url shows another file than the ledger says")
 
 
 def _shows(path: Path, sha256: str) -> bool:

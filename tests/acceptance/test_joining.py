@@ -163,6 +163,21 @@ def test_a_name_that_is_there_and_another_place_are_refused(first: Site, tmp_pat
     assert (busy.returncode, "runs" in busy.stderr) == (69, True), busy.stderr
 
 
+def test_a_store_that_is_not_mounted_on_the_new_machine_is_named_and_makes_no_node(first: Site) -> None:
+    path, passphrase = package(first, "no-store.pgp")
+    store = first.home.root.parent / "store"
+    store.rename(store.with_name("unmounted-store"))
+    store.mkdir()
+    try:
+        status, said, made = join(first, path, passphrase, "--dry-run", node="north-6")
+    finally:
+        store.rmdir()
+        store.with_name("unmounted-store").rename(store)
+    assert (status, "not mounted there, or was not prepared" in said, made.root.exists()) == (75, True, False), said
+    status, said, made = join(first, path, passphrase, "--dry-run", node="north-6")
+    assert (status, made.root.exists()) == (0, False), said
+
+
 def with_member(tar: bytes, name: str, content: bytes) -> bytes:
     """A package with one file more."""
     made = io.BytesIO(tar)

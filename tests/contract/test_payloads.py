@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -22,7 +23,16 @@ from pathlib import Path
 import obstore
 import pytest
 
-from gateway.errors import ConfigurationInvalid, CustodyLost, DiskFailed, DiskFull, StoreFull, StoreUnreachable
+from gateway.errors import (
+    CustodyLost,
+    DiskFailed,
+    DiskFull,
+    StoreFileLost,
+    StoreForeign,
+    StoreFull,
+    StoreUnprepared,
+    StoreUnreachable,
+)
 from gateway.storage.durable import DISK, Disk
 from gateway.storage.objects.contract import MARK, ObjectStore
 from gateway.storage.objects.directory import DirectoryStore
@@ -246,7 +256,7 @@ def test_many_are_forgotten_together(site: Site) -> None:
 
 @pytest.mark.parametrize("harm", ["altered", "cut", "emptied", "extended"])
 @pytest.mark.parametrize("content", [NINO, NINO * 9000], ids=["small", "chunks"])
-def test_an_altered_object_is_custody_lost_and_leaves_no_file(site: Site, harm: str, content: bytes) -> None:
+def test_an_altered_object_is_named_and_leaves_no_file(site: Site, harm: str, content: bytes) -> None:
     first, second = site.node("first"), site.node("second")
     path, sha256 = first.write("vault/custody/a", content)
     first.payloads.keep({path: sha256})
@@ -255,12 +265,12 @@ def test_an_altered_object_is_custody_lost_and_leaves_no_file(site: Site, harm: 
     harmed = {"altered": flipped, "cut": sealed[: len(sealed) // 2], "emptied": b"", "extended": sealed + b"x"}[harm]
     site.put_raw(key, harmed)
     there = second.state / "vault/custody/a"
-    with pytest.raises(CustodyLost):
+    with pytest.raises(StoreFileLost, match=r"store of \[payloads\] .* vault/custody/a[./][a-z2-7]+"):
         second.payloads.fetch(there, sha256)
     assert [path for path in second.state.rglob("*") if path.is_file()] == []
 
 
-def test_swapped_objects_are_custody_lost(site: Site) -> None:
+def test_swapped_objects_are_named(site: Site) -> None:
     first, second = site.node("first"), site.node("second")
     files = dict([first.write("vault/custody/a", b"a" * 50), first.write("vault/custody/b", b"b" * 50)])
     first.payloads.keep(files)
@@ -268,8 +278,76 @@ def test_swapped_objects_are_custody_lost(site: Site) -> None:
     site.put_raw(one[0], two[1])
     site.put_raw(two[0], one[1])
     for path, sha256 in files.items():
-        with pytest.raises(CustodyLost):
+        with pytest.raises(StoreFileLost, match=str(path.relative_to(first.state))):
             second.payloads.fetch(second.state / path.relative_to(first.state), sha256)
+
+
+def test_an_object_that_is_put_back_is_brought(site: Site) -> None:
+    first, second = site.node("first"), site.node("second")
+    path, sha256 = first.write("vault/custody/a", NINO)
+    first.payloads.keep({path: sha256})
+    ((key, sealed),) = _files_of(site.raw()).items()
+    there = second.state / "vault/custody/a"
+    site.put_raw(key, sealed[:-1])
+    with pytest.raises(StoreFileLost):
+        second.payloads.fetch(there, sha256)
+    site.put_raw(key, sealed)
+    assert second.payloads.fetch(there, sha256).read_bytes() == NINO
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _device(path: Path) -> None:
+    try:
+        os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 5))  # /dev/zero, which has no end
+    except PermissionError:
+        pytest.skip("no account but root makes devices")
+
+
+def _socket(path: Path) -> None:
+    os.mknod(path, stat.S_IFSOCK | 0o600)
+
+
+@pytest.mark.parametrize(
+    "make", [_pipe, Path.mkdir, _device, _socket, lambda path: path.symlink_to("/dev/zero")],
+    ids=["pipe", "directory", "device", "socket", "link"],
+)  # fmt: skip
+def test_what_is_no_file_in_an_objects_place_is_named_at_once(
+    tmp_path: Path, request: pytest.FixtureRequest, make: Callable[[Path], None]
+) -> None:
+    site = _directory(request, tmp_path)
+    first, second = site.node("first"), site.node("second")
+    first.payloads.prepare(b"DWP")
+    path, sha256 = first.write("vault/custody/a", NINO)
+    first.payloads.keep({path: sha256})
+    ((key, sealed),) = _files_of(site.raw()).items()
+    place = tmp_path / "store" / key
+    place.unlink()
+    make(place)
+    told: list[BaseException] = []
+
+    def ask(act: Callable[[], object]) -> None:
+        try:
+            act()
+        except StoreFileLost as error:
+            told.append(error)
+
+    acts = (
+        lambda: second.payloads.fetch(second.state / "vault/custody/a", sha256),
+        lambda: first.payloads.keep({path: sha256}),
+    )
+    for act in acts:
+        asking = threading.Thread(target=ask, args=(act,), daemon=True)
+        asking.start()
+        asking.join(30)
+        assert not asking.is_alive(), "whoever looks at it waits for ever"
+    assert [key in str(error) for error in told] == [True, True]
+    assert dict(second.payloads.names(second.state)) == {}
+    place.rmdir() if place.is_dir() and not place.is_symlink() else place.unlink()
+    place.write_bytes(sealed)
+    assert second.payloads.fetch(second.state / "vault/custody/a", sha256).read_bytes() == NINO
 
 
 def test_a_file_with_other_bytes_than_it_was_taken_with_is_not_kept(site: Site) -> None:
@@ -300,7 +378,7 @@ def test_a_node_with_another_key_is_told_so_and_sees_no_empty_store(site: Site) 
         lambda: stranger.prepare(b"DWP"),
         stranger.verify,
     ):
-        with pytest.raises(ConfigurationInvalid):
+        with pytest.raises(StoreForeign):
             act()
     assert node.payloads.verify() == b"DWP"
 
@@ -390,7 +468,7 @@ def test_a_directory_that_is_not_mounted_is_away_and_not_empty(tmp_path: Path) -
         lambda: list(node.payloads.names(node.state)),
         lambda: node.payloads.kept_at(path, sha256),
     ):
-        with pytest.raises(StoreUnreachable):
+        with pytest.raises(StoreUnprepared, match="not mounted there, or was not prepared"):
             act()
     assert list((tmp_path / "store").iterdir()) == []
     (tmp_path / "store").rmdir()

@@ -17,10 +17,10 @@ from typing import Final
 
 import psycopg
 
-from gateway.administration.nodes.sharing import shared_directories
 from gateway.administration.site.creation import SiteSpec, create_site
 from gateway.demo.sites import free_ports
 from gateway.settings.home import Home
+from gateway.settings.shared_place import shared_directories
 from tests.nodes.authorities import DWP, configured
 from tests.nodes.database import Database
 

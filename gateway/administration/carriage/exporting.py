@@ -37,7 +37,7 @@ from gateway.ledger.units import TABLE_OF, Consignment, Receipt, required
 from gateway.logs import Logger
 from gateway.settings.model import Settings
 from gateway.stages.context import StageContext
-from gateway.stages.kept_files import brought, let_go, sealed_file
+from gateway.stages.kept_files import let_go, needed, sealed_file
 from gateway.stages.signing import Signing
 from gateway.storage.digest import copy
 from gateway.storage.directory_walk import FILE
@@ -166,7 +166,7 @@ def _attempt(
         0o755
     )  # whoever carries it reads the waybill, and another site's account imports it: all else is sealed
     for row in rows:
-        if not _copied(brought(context.payloads, sealed_file(context.home, row)), row, working / _name(row)):
+        if not _copied(needed(context.payloads, sealed_file(context.home, row)), row, working / _name(row)):
             return None
     waybill = form.make(
         context.new_id(),

@@ -27,7 +27,7 @@ from gateway.ledger.units import Consignment, Transfer
 from gateway.logs import Logger
 from gateway.settings.model import Settings
 from gateway.stages.context import StageContext
-from gateway.stages.kept_files import brought, in_custody
+from gateway.stages.kept_files import brought, in_custody, needed
 from gateway.storage.digest import file_digest
 
 _PIECE: Final = 1 << 20
@@ -102,7 +102,7 @@ def _places(context: StageContext, unit: Transfer) -> Iterator[Path]:
     """Where a transfer's content may lie at this site."""
     home, payloads = context.home, context.payloads
     if unit.direction == Direction.OUT:
-        yield brought(payloads, in_custody(home, unit))
+        yield (needed if unit.custody else brought)(payloads, in_custody(home, unit))
         yield from (home.returned / unit.flow / unit.partner).glob("*")
     else:
         if unit.delivered_name is not None:

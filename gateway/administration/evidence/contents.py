@@ -40,7 +40,7 @@ from gateway.ledger.queries.restorations import was_lost
 from gateway.ledger.store import Connection, event_before, event_digest
 from gateway.ledger.units import Receipt
 from gateway.settings.model import Settings
-from gateway.stages.kept_files import brought, in_evidence
+from gateway.stages.kept_files import brought, in_evidence, needed
 from gateway.storage.digest import file_digest
 from gateway.storage.payloads import Payloads
 
@@ -130,8 +130,9 @@ class Contents:
             return
         self._receipts.add(row.key)
         self.certificates.add(row.partner)
-        if not brought(self.payloads, file).is_file():
-            over = ": its time was over" if row.salt.startswith(ERASED) else ""
+        is_erased = row.salt.startswith(ERASED)
+        if not (brought if is_erased else needed)(self.payloads, file).is_file():
+            over = ": its time was over" if is_erased else ""
             self.missing.append(f"The receipt {name} of {row.partner} is not kept at this site any more{over}.")
             return
         if file_digest(kept) != row.sealed_sha256:

@@ -12,6 +12,7 @@ from gateway.administration.indexing.indexer import Indexer, Left
 from gateway.daemon.lock import held
 from gateway.daemon.roles import INDEX
 from gateway.settings.model import Settings
+from gateway.settings.shared_place import require_shared
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Made:
 
 def make_all(settings: Settings, clock: Callable[[], float]) -> Made:
     """Make batches of everything, the last one however small."""
+    require_shared(settings, settings.home.inbound)
     with ExitStack() as stack:
         stack.enter_context(held(settings.home.run, INDEX))
         ledger = stack.enter_context(opened(settings))

@@ -162,6 +162,12 @@ LANE_FAILURES: Final = Metric(
 LANE_HELD: Final = Metric(
     "gateway_lane_held", Kind.GAUGE, "1 where nothing goes to the partner before a person has decided", (Label.PARTNER,)
 )
+FILES_LOST: Final = Metric(
+    "gateway_files_lost",
+    Kind.GAUGE,
+    "What waits since the store of the site's files has lost a file of it, or has other bytes",
+    (Label.PARTNER,),
+)
 ENDPOINTS_FAILING: Final = Metric(
     "gateway_endpoints_failing",
     Kind.GAUGE,
@@ -273,7 +279,7 @@ METRICS: Final = (
     *(INFO, READ_SECONDS, LEDGER_READABLE, LEDGER_BYTES),
     *(TRANSFERS, WAITING_BYTES, OLDEST_WAITING, TRANSFERRED_BYTES, TRANSFER_SECONDS, EVENTS),
     *(UNANSWERED, OLDEST_UNANSWERED, ANSWERS_OVERDUE),
-    *(CONTINUITY, HELD, QUARANTINED, RECEIPTS_OVERDUE, LANE_FAILURES, LANE_HELD, ENDPOINTS_FAILING),
+    *(CONTINUITY, HELD, QUARANTINED, RECEIPTS_OVERDUE, LANE_FAILURES, LANE_HELD, FILES_LOST, ENDPOINTS_FAILING),
     *(PARTNER_STOPPED, PARTNER_SUSPENDED),
     *(LANDING_BYTES, LANDING_FILLED, CLOCK_SKEW, EXTRACTS),
     *(NOTICES, NOTICE_FAILURES),

@@ -29,6 +29,7 @@ from gateway.ledger.dispatch import STAGE as WAKE_UPS
 from gateway.ledger.queries import backlog, continuity, figures
 from gateway.ledger.queries.figures import LastReceipt
 from gateway.ledger.queries.lanes import all_lanes
+from gateway.ledger.queries.lost_files import lost_files
 from gateway.ledger.retention import size_of
 from gateway.ledger.store import Connection
 from gateway.settings.model import Settings, SiteKind
@@ -71,6 +72,7 @@ class LedgerFigures:
             lane = lanes.get(partner)
             yield Sample(catalogue.LANE_FAILURES, (partner,), 0 if lane is None else lane.failures)
             yield Sample(catalogue.LANE_HELD, (partner,), int(lane is not None and lane.held))
+            yield Sample(catalogue.FILES_LOST, (partner,), len(lost_files(connection, partner)))
             known = self._settings.partners.get(partner)
             failing = 0 if known is None else len(failing_endpoints(connection, known))
             yield Sample(catalogue.ENDPOINTS_FAILING, (partner,), failing)

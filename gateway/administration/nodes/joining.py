@@ -1,7 +1,7 @@
 """Making a machine a node of a site, from a package that another node made: everything as there but for the node's name and where its server listens.
 
 Nothing is changed at the site: a node appears in the ledger when it starts. Raises NodePackageRefused, PassphraseWrong, NodeTaken, NodesNotSharing,
-UsageWrong where HOME is taken, ConfigurationInvalid, DiskFull and DiskFailed, and what the ledger raises where it is not reached. After an error
+UsageWrong where HOME is taken, ConfigurationInvalid, StoreForeign, StoreUnprepared and StoreUnreachable for the site's store, DiskFull and DiskFailed, and what the ledger raises where it is not reached. After an error
 there is no site.
 """
 
@@ -100,6 +100,8 @@ def join(tar: bytes, target: Path, wanted: Wanted, *, dry_run: bool = False) -> 
             raise disk_error(error, "making the node") from error
         if settings.site.code != manifest.site:
             raise NodePackageRefused(f"The package says {manifest.site}, and its configuration {settings.site.code}.")
+        if settings.payloads.url:
+            stores.verify_store(settings)
         place = Path(manifest.place)
         if sharing.require_mark(place, manifest.site) != manifest.mark:
             raise NodesNotSharing(f"{place} is not the place that {manifest.node} shares, but another one.")

@@ -19,16 +19,11 @@ from gateway.errors import NodesNotSharing, SharedTwice, UsageWrong
 from gateway.settings.directories import SHARED
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
+from gateway.settings.shared_place import MARK, shared_directories
 from gateway.stages.itinerary import Role
 from gateway.storage.durable import disk_error, sync_directory, write_file
 
-MARK: Final = ".gateway-site"
 _LONGEST: Final = 200
-
-
-def shared_directories(home: Home) -> tuple[Path, ...]:
-    """What people and back offices see of a site, whichever node did the work. They drop files at a node of their choice."""
-    return home.inbound, home.outcomes, home.returned, home.receipts
 
 
 def share(settings: Settings, place: Path, identity: str) -> Path:
@@ -45,7 +40,7 @@ def share(settings: Settings, place: Path, identity: str) -> Path:
             if not (place / MARK).exists():
                 if left := sorted(path.name for path in place.iterdir()):
                     raise UsageWrong(f"{place} is not empty (it holds {left[0]!r}): choose a new directory.")
-                write_file(place / MARK, f"{settings.site.code} {identity}\n".encode())
+                write_file(place / MARK, f"{settings.site.code} {identity}\n".encode(), mode=0o644)
             require_mark(place, settings.site.code)
             _require_room(home, place)
             for path in shared_directories(home):

@@ -1,7 +1,7 @@
 """Preparing the store that the nodes of a site share, and looking whether it is as it should be.
 
-Raises UsageWrong where `[payloads] url` is "", NotPermitted, SiteBusy where the gateway runs, ConfigurationInvalid for keys that are not the store's or a store
-of another site, EngineMissing, StoreUnreachable, StoreFull, CustodyLost, DiskFull and DiskFailed.
+Raises UsageWrong where `[payloads] url` is "", NotPermitted, SiteBusy where the gateway runs, StoreForeign for keys that are not the store's or a store
+of another site, ConfigurationInvalid for one that overwrites, EngineMissing, StoreUnreachable, StoreFull, CustodyLost, DiskFull and DiskFailed.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from gateway.administration.site.settings import share_out
-from gateway.assembly.stores import shared_payloads
+from gateway.assembly.stores import shared_payloads, verify_store
 from gateway.daemon.lock import held
-from gateway.errors import ConfigurationInvalid, EngineMissing, UsageWrong
+from gateway.errors import EngineMissing, UsageWrong
 from gateway.settings.directories import PRIVATE, make
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
@@ -53,7 +53,7 @@ def prepare(settings: Settings) -> Prepared:
         share_out(home)
         payloads = shared_payloads(settings)
         payloads.prepare(settings.site.code.encode())
-        _require_own(payloads.verify(), settings)
+        verify_store(settings)
         kept = size = 0
         files = _kept_here(home)
         while batch := list(islice(files, _AT_ONCE)):
@@ -64,16 +64,6 @@ def prepare(settings: Settings) -> Prepared:
                 raise disk_error(error, "reading files for the store") from error
             kept += len(batch)
     return Prepared(settings.payloads.url, settings.site.code, made, kept, size)
-
-
-def verify(settings: Settings) -> None:
-    """Whether the store answers, is this site's, and opens with the keys that are here."""
-    _require_own(shared_payloads(settings).verify(), settings)
-
-
-def _require_own(mark: bytes, settings: Settings) -> None:
-    if mark != settings.site.code.encode():
-        raise ConfigurationInvalid("the store of [payloads] url is another site's")
 
 
 def _make_keys(home: Home) -> bool:

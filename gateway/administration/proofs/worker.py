@@ -27,7 +27,7 @@ from gateway.administration.proofs.progress import Progress, note
 from gateway.administration.site import audit
 from gateway.domain.identity import is_id
 from gateway.domain.requests import Act
-from gateway.errors import Defer, DiskFull, GatewayError, NotFound
+from gateway.errors import Defer, DiskFull, GatewayError, NotFound, StoreFileLost
 from gateway.ledger import requests
 from gateway.ledger.audit.chain import Watch
 from gateway.ledger.store import read_head
@@ -70,7 +70,7 @@ def answer(home: Home, identity: str) -> Mapping[str, Any]:
             return _verified(settings, partial(_watching, settings.home.run, request.id, events))
         return _evidence(settings, request)
     except GatewayError as error:
-        later = isinstance(error, Defer)
+        later = isinstance(error, Defer) and not isinstance(error, StoreFileLost)
         return {"code": error.code, "reason": error.reason, "remedy": error.remedy, "later": later}
 
 

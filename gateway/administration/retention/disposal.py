@@ -48,6 +48,7 @@ from gateway.logs import Logger
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
 from gateway.settings.naming import MARKER
+from gateway.settings.shared_place import require_shared, shared_directories
 from gateway.spool.delivered import remove_delivered
 from gateway.spool.exception_lists import ENDING, ExceptionLists, ListKey
 from gateway.spool.old_files import OldFile, remove
@@ -87,6 +88,7 @@ def dispose(
     watch: Watch = silent,
 ) -> Disposed:
     """Remove and erase everything that is over its time by `clock`, as far as the account of `role` may; None is everything."""
+    require_shared(settings, *shared_directories(settings.home))
     with stage_context(settings, log) as found, permitted():
         found.ledger.clock = clock
         run = _Run(replace(found, clock=clock), rules_of(settings, clock()), kinds_of(role), watch)

@@ -21,7 +21,7 @@ import gateway
 from gateway.administration.site.link_check import lane_alarm, try_mail, try_servers
 from gateway.administration.site.machine_checks import Check, CheckOutcome
 from gateway.assembly.reading import plans, scanner
-from gateway.assembly.stores import open_pgp
+from gateway.assembly.stores import open_pgp, verify_store
 from gateway.crypto.contract import Certificate, OpenPgp
 from gateway.daemon.walls import may_talk
 from gateway.errors import GatewayError, OwnKeyUnusable, PartnerKeyUnusable
@@ -61,7 +61,7 @@ def examine_engines(settings: Settings, now: Callable[[], float] = time.time) ->
     yield _tried("ledger", "can be read, of this program's version", lambda: _check_ledger(settings))
     yield from _ledger_server(settings)
     if settings.payloads.url:
-        yield _tried("store of files", "answers, and opens with state/payload.key", lambda: _check_store(settings))
+        yield _tried("store of files", "answers, and opens with state/payload.key", lambda: verify_store(settings))
     yield from _server(settings)
     yield _network(settings)
     yield from _scanner(settings)
@@ -252,12 +252,6 @@ def _check_ledger(settings: Settings) -> None:
         ledger.check_pages()
     finally:
         ledger.close()
-
-
-def _check_store(settings: Settings) -> None:
-    from gateway.administration.nodes.storing import verify  # noqa: PLC0415 - of a site with nodes alone
-
-    verify(settings)
 
 
 def _ledger_server(settings: Settings) -> Iterator[Check]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from gateway.errors import CustodyLost, DiskFailed
+from gateway.errors import DiskFailed, StoreFileLost
 from gateway.ledger.audit.files import Area
 from gateway.storage.digest import file_digest
 from gateway.storage.payloads import Payloads
@@ -52,7 +52,7 @@ class KeptListing:
             return _digest(self._payloads.fetch(path, known[0]))
         except FileNotFoundError:
             return None
-        except CustodyLost:
+        except StoreFileLost:
             return _OTHER
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from gateway.administration.access import permitted
 from gateway.domain.manifest import Digest
 from gateway.domain.statement import Statement, read
-from gateway.errors import ContentInvalid, UsageWrong
+from gateway.errors import ContentInvalid, StoreFileLost, UsageWrong
 from gateway.ledger.audit.heads import Claimed
 from gateway.settings.model import Settings
 from gateway.settings.values import SITE_CODE
@@ -70,7 +70,8 @@ def statement_files(settings: Settings, payloads: Payloads) -> Iterator[tuple[Pa
     """
     directory, names = settings.home.statements / settings.site.code, list[str]()
     for path, sha256 in payloads.names(directory):
-        payloads.fetch(path, sha256)
+        with suppress(FileNotFoundError, StoreFileLost):
+            payloads.fetch(path, sha256)
     with permitted(), suppress(FileNotFoundError):
         names = sorted(
             entry.name

@@ -12,6 +12,7 @@ from gateway.daemon.lock import holder
 from gateway.daemon.roles import roles_of
 from gateway.daemon.stopped_partners import noted_shut_out, noted_stopped
 from gateway.settings.model import Settings
+from gateway.settings.shared_place import away
 from gateway.spool.passed_over import forgotten
 from gateway.spool.returns import WRITTEN_LATE, letters
 from gateway.stages.itinerary import Role
@@ -33,6 +34,7 @@ def look(settings: Settings, now: float) -> Machine:
         untold=_untold(settings),
         shut_out=noted_shut_out(home),
         held_up=held_up_roles(settings),
+        shared_away=away(settings),
         away=away_from(settings),
         landings={
             code: lies for code in settings.codes if (lies := landing_usage(home.landing_in(code))) and lies.files

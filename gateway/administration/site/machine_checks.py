@@ -16,13 +16,14 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.domain.calendar import day_of
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, SharedAway
 from gateway.preflight import check as faults_of
 from gateway.settings.directories import PRIVATE, site_directories
 from gateway.settings.home import Home
 from gateway.settings.model import Settings, SiteKind, kind_of
 from gateway.settings.rights import differences
 from gateway.settings.secrets import secrets_of
+from gateway.settings.shared_place import shared_faults
 from gateway.spool.passed_over import forgotten
 from gateway.validation.extract.compiled import library
 
@@ -66,10 +67,10 @@ def examine_machine(home: Home, settings: Settings | None, now: Callable[[], flo
     yield _compiled_rows()
     if settings is None or not settings.accounts.split:
         yield from _permissions(home)
-        yield from _spool(home)
+        yield from _spool(home, settings)
     elif os.geteuid() == 0:  # no role alone may look everywhere
         yield _rights(settings)
-        yield from _spool(home)
+        yield from _spool(home, settings)
     yield from _sockets(home)
     yield from _clock(home, now)
     if settings is None:
@@ -191,10 +192,15 @@ def _rights(settings: Settings) -> Check:
     return Check("permissions", CheckOutcome.FAIL, f"not as they should be: {', '.join(found[:3])}{more}", remedy)
 
 
-def _spool(home: Home) -> Iterator[Check]:
+def _spool(home: Home, settings: Settings | None) -> Iterator[Check]:
+    shared = {} if settings is None else dict(shared_faults(settings))
+    if shared:
+        said = "; ".join(f"spool/{path.name} {why}" for path, why in shared.items())
+        yield Check("shared directory", CheckOutcome.FAIL, said, SharedAway.remedy)
     closed = [
         path
         for tree in (home.outbound, home.returned, home.receipts, home.inbound, home.outcomes, home.landing)
+        if tree not in shared
         for path in (tree, *tree.glob("*/"), *tree.glob("*/*/"))
         if not os.access(path, os.R_OK | os.W_OK | os.X_OK)
     ]

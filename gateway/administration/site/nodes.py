@@ -22,6 +22,7 @@ from gateway.ledger.queries import identities
 from gateway.ledger.store import Connection
 from gateway.logs import Logger
 from gateway.settings.model import Settings
+from gateway.settings.shared_place import require_shared
 from gateway.spool.publication import placed_by
 from gateway.stages.context import StageContext
 
@@ -74,6 +75,7 @@ def forget(settings: Settings, log: Logger, name: str, decision: Decision, *, dr
 
 def remove_copies(context: StageContext, name: str) -> None:
     """Remove plaintext that a node which is gone for good had put beside people's files and that no row speaks of: nobody else does."""
+    require_shared(context.settings, context.home.inbound)
     with permitted():
         lying = list(placed_by(context.home.inbound, name))
         with context.ledger.read() as connection:

@@ -88,6 +88,7 @@ def health(settings: Settings, connection: Connection, machine: Machine, now: fl
         restored=machine.restored,
         untold=machine.untold,
         held_up=machine.held_up,
+        shared_away=machine.shared_away,
         landings=tuple(_landings(settings, connection, machine, now)),
         continuity=_continuity(settings, connection),
         carried=tuple(_carried(settings, connection)),

@@ -92,6 +92,8 @@ class Machine:
     landings: Mapping[str, LandingUsage] = field(default_factory=dict)
     untold: tuple[str, ...] = ()
     held_up: tuple[HeldUpRole, ...] = ()
+    shared_away: str | None = None
+    """That the directory which the nodes share is not mounted here: a sentence without a full stop."""
     away: AwayFrom | None = None
 
 
@@ -265,6 +267,8 @@ class Health:
     lanes_late: tuple[str, ...] = ()
     """Lanes that no node of the site has worked on for two leases and longer."""
     held_up: tuple[HeldUpRole, ...] = ()
+    shared_away: str | None = None
+    """That the directory which the nodes share is not mounted here: a sentence without a full stop."""
     node: str = ""
     """This machine's node; "" where the gateway works alone."""
     away: AwayFrom | None = None

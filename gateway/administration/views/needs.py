@@ -11,6 +11,7 @@ from gateway.administration.views.health_fields import Health, LandingHealth, La
 from gateway.administration.views.words import bytes_of, within
 from gateway.domain.identity import from_text
 from gateway.domain.ownership import SITE
+from gateway.errors import StoreFileLost
 from gateway.ledger.queries.keys import OWN
 
 _AUDIT_SECONDS: Final = 3 * 86400.0
@@ -80,6 +81,9 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[Need]:
         yield Need(Topic.MACHINE, says, ": `gateway reload`")
     yield from (Need(Topic.MACHINE, *each) for each in _missing_roles(health))
     yield from _nodes(health)
+    if health.shared_away is not None:
+        says = f"what people and back offices are to get waits: {health.shared_away}"
+        yield Need(Topic.MACHINE, says, "; mount it, and make nothing in its place: docs/operators/nodes.md")
     for held in health.held_up:
         since = f"for {held.seconds / 60:.0f} minutes"
         says = f"{held.role} has put off all work of its stage {held.stage} {since} [{held.code}]: its log says why"
@@ -89,7 +93,13 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[Need]:
             says = f"the lane to {lane.partner} is held: {lane.reason}"
             yield Need(Topic.HELD, says, f"; `gateway release {lane.partner}`")
         elif lane.alarm is not None:
-            yield Need(Topic.PARTNER, lane.alarm.words, f"; `gateway partner test {lane.partner}`", lane.partner)
+            is_lost = lane.alarm.code == StoreFileLost.code
+            then = (
+                "; put the object back, docs/operators/nodes.md"
+                if is_lost
+                else f"; `gateway partner test {lane.partner}`"
+            )
+            yield Need(Topic.PARTNER, lane.alarm.words, then, lane.partner)
         for server in lane.failing if lane.state == "open" else ():
             if now - from_text(server.since) >= _ENDPOINT_SECONDS:
                 says = f"{lane.partner} is not reached at {server.address} since {server.since[:16]}Z: {within(server.reason)}"

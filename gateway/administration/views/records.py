@@ -14,7 +14,7 @@ import orjson
 from gateway.administration.views.words import within
 from gateway.domain.identity import to_text
 from gateway.domain.states import Direction, State
-from gateway.errors import ContentInvalid, FileInfected, RefusedByBackOffice, remedies
+from gateway.errors import ContentInvalid, FileInfected, RefusedByBackOffice, StoreFileLost, remedies
 from gateway.ledger.chain import ChainEntry
 from gateway.ledger.queries.events import reasons_of
 from gateway.ledger.queries.facts import exceptions_in
@@ -153,13 +153,18 @@ def trouble(connection: Connection, partner: str, most: int) -> LaneAlarm | None
     if found is None:
         return None
     what = "has failed" if found.subject == partner else "has a file that failed"
+    words = (
+        f"the lane to {partner} {what} {found.times} times in a row, since {found.since[:16]}Z: {within(found.reason)}"
+    )
+    if found.code == StoreFileLost.code:
+        words = f"a file of {partner} waits since {found.since[:16]}Z: {within(found.reason)}"
     return LaneAlarm(
         failures=found.times,
         since=found.since,
         code=found.code,
         reason=found.reason,
         remedy=remedies().get(found.code, ""),
-        words=f"the lane to {partner} {what} {found.times} times in a row, since {found.since[:16]}Z: {within(found.reason)}",
+        words=words,
     )
 
 

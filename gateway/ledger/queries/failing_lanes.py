@@ -6,15 +6,15 @@ forgets nothing, and there is no second truth. Reads only; raises nothing of its
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, func, select
 
 from gateway.domain.identity import from_text, to_text
 from gateway.domain.states import Direction, State
-from gateway.errors import NameTaken, UploadVanished
+from gateway.errors import NameTaken, StoreFileLost, UploadVanished
+from gateway.ledger.queries.lost_files import lost_files
 from gateway.ledger.tables import CONSIGNMENTS, EVENTS, LANES, RECEIPTS
 
 STUCK: Final = "lane.stuck"
@@ -28,8 +28,7 @@ _MIXED: Final = 4
 _MOST_EVENTS: Final = 5000
 
 
-@dataclass(frozen=True)
-class Streak:
+class Streak(NamedTuple):
     """The failures of a lane since its last success: `times` in a row by the same error, `since` when (RFC 3339).
 
     `told` is when that was last an alarm, in seconds since 1970. `subject` is what the chain calls it.
@@ -70,18 +69,36 @@ def streak(connection: Connection, partner: str) -> Streak | None:
     return Streak(partner, len(equal), code, reason, equal[-1][2], None if told is None else from_text(told))
 
 
-def alarm(connection: Connection, partner: str, most: int) -> Streak | None:
-    """The trouble of a lane that has failed `most` times in a row by the same error, or much more often by any; or that of a
-    parcel which waits by itself, beside a lane that goes on. None where there is none.
+def alarms(connection: Connection, partner: str, most: int) -> list[Streak]:
+    """What is the matter with a lane: what waits for files that the store has lost; and the lane's own trouble where it has failed `most`
+    times in a row by the same error, or much more often by any, or else that of a parcel which waits by itself, beside a lane that goes on.
     """
+    found = [_lost(connection, partner), _failing(connection, partner, most) or _parcel(connection, partner, most)]
+    return [each for each in found if each is not None]
+
+
+def alarm(connection: Connection, partner: str, most: int) -> Streak | None:
+    """The first of them; None where there is none."""
+    return next(iter(alarms(connection, partner, most)), None)
+
+
+def _failing(connection: Connection, partner: str, most: int) -> Streak | None:
     run = streak(connection, partner)
-    if run is not None:
-        if run.times >= _enough(run.code, most):
-            return run
-        failures = connection.execute(select(LANES.c.failures).where(LANES.c.partner == partner)).scalar() or 0
-        if failures >= _MIXED * most:
-            return Streak(partner, failures, run.code, run.reason, run.since, run.told)
-    return _parcel(connection, partner, most)
+    if run is None or run.times >= _enough(run.code, most):
+        return run
+    failures = connection.execute(select(LANES.c.failures).where(LANES.c.partner == partner)).scalar() or 0
+    return run._replace(times=failures) if failures >= _MIXED * most else None
+
+
+def _lost(connection: Connection, partner: str) -> Streak | None:
+    """What waits for files that the store has lost: at once, since nobody but a person can put them back."""
+    if not (waiting := lost_files(connection, partner)):
+        return None
+    first, more = waiting[0], len(waiting) - 1
+    reason = f"{first.kind} {first.subject}: {first.reason}" + (f" (and {more} more wait so)" if more else "")
+    subject = f"{partner}/store"
+    told = _told(connection, subject, from_text(first.since))
+    return Streak(subject, first.times, StoreFileLost.code, reason, first.since, told)
 
 
 def _parcel(connection: Connection, partner: str, most: int) -> Streak | None:
@@ -94,17 +111,22 @@ def _parcel(connection: Connection, partner: str, most: int) -> Streak | None:
             table.c.partner == partner,
             table.c.attempts >= min(most, FEW),
             table.c.code.is_not(None),
-            table.c.code != NameTaken.code,
+            table.c.code.not_in([NameTaken.code, StoreFileLost.code]),
         )
         found += [row for row in connection.execute(waiting) if row.attempts >= _enough(row.code, most)]
     if not found:
         return None
     oldest = min(found, key=lambda row: row.created)
     subject = f"{partner}/parcels"
-    alarms = select(func.max(EVENTS.c.at)).where(EVENTS.c.subject == subject, EVENTS.c.event == STUCK)
-    last: str | None = connection.execute(alarms).scalar()
-    told = None if last is None or from_text(last) < oldest.created else from_text(last)
+    told = _told(connection, subject, oldest.created)
     return Streak(subject, oldest.attempts, oldest.code, oldest.reason or "", to_text(oldest.created), told)
+
+
+def _told(connection: Connection, subject: str, since: float) -> float | None:
+    """When that was last an alarm, since it began."""
+    query = select(func.max(EVENTS.c.at)).where(EVENTS.c.subject == subject, EVENTS.c.event == STUCK)
+    last: str | None = connection.execute(query).scalar()
+    return None if last is None or from_text(last) < since else from_text(last)
 
 
 def _enough(code: str, most: int) -> int:

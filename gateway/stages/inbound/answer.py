@@ -31,6 +31,7 @@ from gateway.ledger.queries.back_office_answers import answerable
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer, required
+from gateway.settings.shared_place import require_shared
 from gateway.spool.back_office_answers import AnswerFile, BackOfficeAnswers
 from gateway.spool.drops import Refusal
 from gateway.stages.back_office import change, issue_answers
@@ -62,6 +63,7 @@ class Answer:
         context = self._context
         if not is_due(self._rest_until, context.clock(), _REST):
             return Step(due=self._rest_until)
+        require_shared(context.settings, context.home.outcomes, context.home.returned)
         answers: list[tuple[AnswerFile, str | None]] = []
         refused: list[Refusal] = []
         # Answers about a partner that is stopped stay where they are, as do the files for it.

@@ -34,7 +34,7 @@ import orjson
 from gateway.domain.states import TRANSFER_IN, Direction, State, advance
 from gateway.domain.triage import ASIDE, REPEATS
 from gateway.domain.triage import ENDING as TRIAGE
-from gateway.errors import ContentInvalid, FileInfected, FileNameRefused, GatewayError
+from gateway.errors import ContentInvalid, FileInfected, FileNameRefused, GatewayError, StoreFileLost
 from gateway.ledger.queries import consignments, deadlines, fair_share, identities
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import CONSIGNMENTS, TRANSFERS
@@ -42,6 +42,7 @@ from gateway.ledger.units import Consignment, Transfer
 from gateway.settings.directories import SHARED
 from gateway.settings.model import SiteKind
 from gateway.settings.naming import MARKER, expand
+from gateway.settings.shared_place import require_shared
 from gateway.spool.exception_lists import ENDING as LIST
 from gateway.spool.exception_lists import ExceptionLists, ListKey
 from gateway.spool.markers import mark
@@ -60,6 +61,7 @@ from gateway.stages.inspection import (
     record_move,
 )
 from gateway.stages.issued_receipts import add_answers, answer_of, issue
+from gateway.stages.lost_files import put_off
 from gateway.stages.scanning import Scanner, isolate, isolating
 from gateway.stages.triage import Judged, Triage
 from gateway.storage.durable import DISK, Disk, make_directory, write_new_file
@@ -97,6 +99,7 @@ class Deliver:
     def step(self) -> Step:
         context = self._context
         if self._has_leftovers and context.node is not None:
+            require_shared(context.settings, context.home.inbound)
             self._remove_leftovers(context.node)
         with context.ledger.read() as connection:
             now, stopped = context.clock(), context.stopped
@@ -108,6 +111,8 @@ class Deliver:
             due = deadlines.next_due(connection, Transfer, Direction.IN, [State.OPENED], but=stopped)
         if not rows and not complete:
             return Step(due=due)
+        if rows:
+            require_shared(context.settings, context.home.inbound)
         reports: dict[int, Report] = {}
         lacking = self._lacking(rows)
         verdicts = self._inspect([row for row in rows if row.key not in lacking], reports)
@@ -115,6 +120,11 @@ class Deliver:
             return Step(due=context.clock() + _OPENED_AGAIN)
         good = [row for row, verdict in verdicts if verdict is State.DELIVERED]
         facts = {row.key: facts_to_keep(reports[row.key]) if row.key in reports else _facts(row) for row in good}
+        if waits := self._lists_lost(
+            [row for row in good if row.key not in reports and "exceptions" in facts[row.key]]
+        ):
+            verdicts = [(row, verdict) for row, verdict in verdicts if row.key not in waits]
+            good = [row for row in good if row.key not in waits]
         listed_rows = [row for row in good if "exceptions" in facts[row.key]]
         self._lists.keep({_list_key(row): listed(reports[row.key]) for row in listed_rows if row.key in reports})
         judged = self._judge_records(good, reports)
@@ -180,6 +190,22 @@ class Deliver:
             shutil.rmtree(self._context.home.opened / consignment, ignore_errors=True)
         gone = {row.consignment for row in lacking}
         return frozenset(row.key for row in rows if row.delivered_name is None and row.consignment in gone)
+
+    def _lists_lost(self, rows: list[Transfer]) -> frozenset[int]:
+        """Of files whose lists were made at another node, put off those whose lists the store has lost."""
+        lost = {}
+        for row in rows:
+            try:
+                self._lists.read(_list_key(row))
+            except StoreFileLost as error:
+                lost[row.key] = error
+        if lost:
+            with self._context.ledger.write() as transaction:
+                opened = self._still_opened(transaction, rows)
+                for row in rows:
+                    if row.key in lost and row.key in opened:
+                        put_off(self._context, transaction, row, lost[row.key])
+        return frozenset(lost)
 
     def _remove_leftovers(self, node: str) -> None:
         """Copies that no row speaks of, of steps that broke off: their transfers are placed anew, here or elsewhere. What an incarnation before this one
@@ -374,8 +400,8 @@ class Deliver:
     def _complete(self, transaction: Transaction, consignment: Consignment) -> None:
         home = self._context.home
         event = transaction.record("consignment.delivered", "consignment", consignment.id, consignment.partner)
-        change = {"key": consignment.key, "state": State.DELIVERED, "event": event}
-        transaction.move(CONSIGNMENTS, Direction.IN, State.OPENED, [change])
+        done = {"state": State.DELIVERED, "code": None, "reason": None, "attempts": 0, "due": 0.0, "event": event}
+        transaction.move(CONSIGNMENTS, Direction.IN, State.OPENED, [{"key": consignment.key, **done}])
         issue(transaction, consignment)
         carried = consignments.carried(transaction.connection, Direction.IN, consignment.partner, consignment.id)
         if answers := [answer_of(row) for row in carried if row.is_answered]:

@@ -42,6 +42,7 @@ from gateway.errors import (
     ManifestItemTooLarge,
     ManifestName,
     SequenceReused,
+    StoreFileLost,
     TransferReused,
 )
 from gateway.ledger.queries import consignments, fair_share, identities
@@ -54,7 +55,8 @@ from gateway.stages.context import StageContext, Step
 from gateway.stages.continuity import note_continuity
 from gateway.stages.doubtful import doubtful
 from gateway.stages.issued_receipts import issue_quarantined
-from gateway.stages.kept_files import brought, sealed_file
+from gateway.stages.kept_files import needed, sealed_file
+from gateway.stages.lost_files import put_off
 from gateway.stages.signing import note_use
 from gateway.stages.statements import Received, keep, keeping, note_accepts, received
 
@@ -183,11 +185,19 @@ class Open:
         self._later = {row.id: self._later[row.id] for row in rows if row.id in self._later}
         done = 0
         for row in rows:
-            if (context.home.opened / row.id).exists() or not is_due(self._later.get(row.id, 0.0), now, _TRY_AGAIN):
+            waits = row.due > now or not is_due(self._later.get(row.id, 0.0), now, _TRY_AGAIN)
+            if (context.home.opened / row.id).exists() or waits:
                 continue
             try:
                 self._write_again(row)
                 done += 1
+                if row.code is not None:  # its sealed file was lost, and is there again
+                    with context.ledger.write() as transaction:
+                        transaction.set(CONSIGNMENTS, [row.key], code=None, reason=None, attempts=0, due=0.0)
+            except StoreFileLost as error:
+                with context.ledger.write() as transaction:
+                    if identities.state_of(transaction.connection, Consignment, row.key) == State.OPENED:
+                        put_off(context, transaction, row, error)
             except Defer:
                 raise
             except GatewayError as error:
@@ -246,7 +256,7 @@ class Open:
         """Into the directory `target`, by way of `plain`; `judge` makes the manifest of its bytes, or refuses it."""
         context = self._context
         try:
-            sealed = brought(context.payloads, sealed_file(context.home, row))
+            sealed = needed(context.payloads, sealed_file(context.home, row))
             opened = engine.open(sealed, row.partner, plain, context.settings.limits.receive_bytes)
             if opened.sealed_sha256 != row.sealed_sha256:
                 raise ConsignmentAltered("the sealed file changed after it had landed")

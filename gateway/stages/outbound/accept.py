@@ -32,7 +32,7 @@ from gateway.ledger.units import Consignment, Transfer
 from gateway.stages.attempts import claim, refuse
 from gateway.stages.context import StageContext, Step
 from gateway.stages.continuity import note_continuity
-from gateway.stages.kept_files import brought, in_evidence, sealed_file, sealed_path
+from gateway.stages.kept_files import in_evidence, needed, sealed_file, sealed_path
 from gateway.stages.signing import note_use
 from gateway.storage.durable import name_own
 
@@ -88,7 +88,7 @@ class Accept:
         """The receipt, and the primary fingerprint of our key that it was encrypted to."""
         context = self._context
         plain = context.home.opened / f"{row.consignment}.receipt.json"
-        sealed = brought(context.payloads, sealed_file(context.home, row))
+        sealed = needed(context.payloads, sealed_file(context.home, row))
         try:
             context.home.opened.mkdir(mode=0o770, parents=True, exist_ok=True)
             plain.unlink(missing_ok=True)

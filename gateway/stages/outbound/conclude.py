@@ -21,18 +21,20 @@ from typing import Final
 
 from gateway.domain.identity import to_text
 from gateway.domain.states import Direction, State
-from gateway.errors import FileInfected, Redirected, RefusedByBackOffice, remedies
+from gateway.errors import FileInfected, Redirected, RefusedByBackOffice, StoreFileLost, remedies
 from gateway.ledger.queries import custody
 from gateway.ledger.queries.back_office_answers import to_notify
 from gateway.ledger.queries.facts import exceptions_in
 from gateway.ledger.queries.receipts import accepted_receipt, receipt_with_answer
 from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer, required
+from gateway.settings.shared_place import require_shared
 from gateway.spool.exception_lists import ExceptionLists, ListKey
 from gateway.spool.names import second_name, with_ending
 from gateway.spool.returns import SENT, UNDELIVERED, WHY, return_file, tell
 from gateway.stages.context import BATCH, StageContext, Step
-from gateway.stages.kept_files import all_brought, in_custody
+from gateway.stages.kept_files import in_custody, not_brought
+from gateway.stages.lost_files import put_off
 from gateway.stages.receipt_files import write_receipt_files
 from gateway.stages.scanning import isolate, isolating
 from gateway.storage.durable import write_file
@@ -55,9 +57,11 @@ class Conclude:
     def __init__(self, context: StageContext) -> None:
         self._context = context
         self._lists = ExceptionLists(context.home.exceptions, context.payloads)
+        self._later: dict[int, float] = {}
+        """Until when transfers are left alone whose files the store has lost."""
 
     def step(self) -> Step:
-        context = self._context
+        context, now = self._context, self._context.clock()
         with context.ledger.read() as connection:
             rows = custody.finished_but_kept(connection, BATCH, context.elsewhere)
             # Of a name whose time is over (ADR 0056), the id is left: an answer may come years later.
@@ -71,21 +75,48 @@ class Conclude:
                 row.key: receipt_with_answer(connection, row) or receipts.get((row.partner, required(row.consignment)))
                 for row in answered
             }
-        if rows:
-            self._conclude(rows, receipts)
-        if answered:
-            self._notify(answered, answers)
-        return Step(done=len(rows) + len(answered))
+        self._later = {key: due for key, due in self._later.items() if due > now}
+        rows, answered = ([row for row in each if row.key not in self._later] for each in (rows, answered))
+        if rows or answered:
+            require_shared(context.settings, context.home.receipts, context.home.returned)
+        lost = self._bring(rows) | self._lists_lost(answered)
+        if going := [row for row in rows if row.key not in lost]:
+            self._conclude(going, receipts)
+        if telling := [row for row in answered if row.key not in lost]:
+            self._notify(telling, answers)
+        if lost:
+            with context.ledger.write() as transaction:
+                due = {
+                    row.key: put_off(context, transaction, row, lost[row.key])
+                    for row in (*rows, *answered)
+                    if row.key in lost
+                }
+            self._later |= due
+        return Step(done=len(rows) + len(answered), due=min(self._later.values(), default=None))
 
     def close(self) -> None:
         pass
 
+    def _bring(self, rows: list[Transfer]) -> dict[int, StoreFileLost]:
+        """Bring the bytes of those that are given back, or locked away; of what the store has lost, the error by the row's key."""
+        needed = [row for row in rows if row.state not in _ENDED_WELL and not row.is_unconfirmed]
+        files = {row.key: in_custody(self._context.home, row) for row in needed}
+        return not_brought(self._context.payloads, files) | self._lists_lost(rows)
+
+    def _lists_lost(self, rows: list[Transfer]) -> dict[int, StoreFileLost]:
+        """As `_bring`, of lists that are to lie beside receipts."""
+        lost = {}
+        for row in rows:
+            if row.state in _ENDED_WELL:
+                try:
+                    self._exceptions(row)
+                except StoreFileLost as error:
+                    lost[row.key] = error
+        return lost
+
     def _conclude(self, rows: list[Transfer], receipts: Mapping[tuple[str, str], str | None]) -> None:
         context = self._context
         bytes_of = {row.key: in_custody(context.home, row) for row in rows}
-        # Those that are given back, or locked away.
-        needed = [row.key for row in rows if row.state not in _ENDED_WELL and not row.is_unconfirmed]
-        all_brought(context.payloads, [bytes_of[key] for key in needed])
         well = [row for row in rows if row.state in _ENDED_WELL]
         write_receipt_files(
             context.home.receipts,

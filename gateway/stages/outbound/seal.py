@@ -25,7 +25,7 @@ from gateway.stages.attempts import claim, failed
 from gateway.stages.background import LARGE_PLAIN, Background, ConsignmentQueues
 from gateway.stages.context import StageContext, Step
 from gateway.stages.continuity import own_notice
-from gateway.stages.kept_files import all_brought, in_custody, let_go, sealed_path
+from gateway.stages.kept_files import in_custody, let_go, not_brought, sealed_path
 from gateway.stages.signing import Signing
 from gateway.storage.byte_reader import ByteReader
 from gateway.storage.payloads import KeptFile
@@ -113,7 +113,9 @@ class Seal:
         try:
             job.output.parent.mkdir(mode=0o770, parents=True, exist_ok=True)
             job.output.unlink(missing_ok=True)
-            all_brought(self._context.payloads, [in_custody(self._context.home, item) for item in job.items])
+            home, payloads = self._context.home, self._context.payloads
+            for error in not_brought(payloads, {item.key: in_custody(home, item) for item in job.items}).values():
+                raise error
             sealed = engine.seal(self._archive(job.manifest, job.items), job.row.partner, job.output, job.signer)
             self._context.payloads.keep({job.output: sealed.sha256})
         except GatewayError as error:

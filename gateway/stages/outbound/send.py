@@ -3,9 +3,9 @@
 A lane works in a thread of a bounded pool (`lanes`), so a partner that stalls keeps one thread and nobody else. Results
 come back through a queue, and the role's own thread commits them in groups. Large parcels have a lane of their own to the
 same partner, with a pool and a session of its own, so small ones overtake them. A failure is the lane's: the lane waits
-with backoff, or is held where a person must decide. Only three failures are the parcel's own, and what lies behind it goes
+with backoff, or is held where a person must decide. Only four failures are the parcel's own, and what lies behind it goes
 on: a name that is taken at the partner, since an earlier receipt of that name still lies there; an envelope that the partner
-has no more; and a large parcel that breaks off, since the small ones may get through. Lanes that collect also fetch what waits
+has no more; a file that the site's store has lost; and a large parcel that breaks off, since the small ones may get through. Lanes that collect also fetch what waits
 for us at the partner. Long because lanes, their pools and what becomes of their parcels are one loop.
 """
 
@@ -23,7 +23,7 @@ from gateway.domain.identity import to_text
 from gateway.domain.retry import is_due
 from gateway.domain.states import Direction, State
 from gateway.domain.windows import Timetable
-from gateway.errors import Disposition, EnvelopeChanged, NameTaken
+from gateway.errors import Disposition, EnvelopeChanged, NameTaken, StoreFileLost
 from gateway.ledger import units
 from gateway.ledger.queries import fair_share, identities
 from gateway.ledger.queries.consignments import carried
@@ -37,6 +37,7 @@ from gateway.stages.clock_guard import receipt_wait
 from gateway.stages.context import StageContext, Step
 from gateway.stages.kept_files import let_go, sealed_file
 from gateway.stages.lanes import Deferred, Ended, LaneWork, Result, Sent, SizeLane, in_one_go, lane_of
+from gateway.stages.lost_files import put_off
 from gateway.stages.sessions import Sessions
 from gateway.stages.taken_names import take_second_name
 from gateway.stages.unconfirmed import note_unconfirmed
@@ -274,6 +275,9 @@ class Send:
         if identities.state_of(transaction.connection, type(row), row.key) != State.SEALED:
             return
         if type(error) is NameTaken and take_second_name(transaction, row):
+            return
+        if isinstance(error, StoreFileLost):
+            put_off(self._context, transaction, row, error)
             return
         attempts = row.attempts + 1
         due = stuck_lanes.next_try(self._context, error, attempts, attempts)

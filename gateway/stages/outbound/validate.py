@@ -51,7 +51,8 @@ from gateway.stages.inspection import (
     record_crash,
     record_move,
 )
-from gateway.stages.kept_files import all_brought, in_custody
+from gateway.stages.kept_files import in_custody, not_brought
+from gateway.stages.lost_files import put_off
 from gateway.stages.scanning import Scanner
 from gateway.stages.triage import Judged, Triage
 from gateway.validation.contract import Report
@@ -96,9 +97,10 @@ class Validate:
             due = deadlines.next_due(connection, Transfer, Direction.OUT, [State.ADMITTED], but=stopped)
         if not rows:
             return Step(due=due)
-        inspected = self._inspection.results(
-            rows, all_brought(context.payloads, [in_custody(context.home, row) for row in rows])
-        )
+        files = {row.key: in_custody(context.home, row) for row in rows}
+        lost = not_brought(context.payloads, files)
+        there = [row for row in rows if row.key not in lost]
+        inspected = self._inspection.results(there, [files[row.key].path for row in there])
         results = [(row, self._addressed(row, result)) for row, result in inspected]
         self._lists.keep(
             {
@@ -110,7 +112,7 @@ class Validate:
         dropped = {row.key for row, _ in results if self._still_lies_there(row)}
         with context.ledger.write() as transaction:
             # What a person has held or returned meanwhile is theirs: its result is dropped.
-            keys = [row.key for row, _ in results]
+            keys = [row.key for row in rows]
             admitted = identities.in_state(transaction.connection, Transfer, State.ADMITTED, keys)
             results = [(row, result) for row, result in results if row.key in admitted]
             before = self._look_back(transaction, results)
@@ -121,6 +123,9 @@ class Validate:
             transaction.move(TRANSFERS, Direction.OUT, State.ADMITTED, moved)
             going = {change["key"] for change in moved if change["state"] is not State.REJECTED}
             self._triage.remember(transaction, {key: each for key, each in before.judged.items() if key in going})
+            for row in rows:
+                if row.key in lost and row.key in admitted:
+                    put_off(context, transaction, row, lost[row.key])
         self._inspection.moved()
         return Step(done=len(rows))
 

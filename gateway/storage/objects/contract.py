@@ -36,8 +36,13 @@ class ObjectStore(Protocol):
     """Objects by keys such as `vault/custody/ID/TOKEN`: ASCII, without empty or hidden parts, and no dot in the last.
 
     All raise StoreUnreachable where the store does not answer, refuses, or is not the site's (it lacks its mark), and StoreFull. A store that is away
-    is never taken for one that is empty.
+    is never taken for one that is empty. Where something else than an object lies at its place (a pipe, a directory), to open or put it raises
+    StoreFileLost at once.
     """
+
+    def place(self, key: str) -> str:
+        """Where a person finds an object: its path below the store's own place."""
+        ...
 
     def put_new(self, objects: Mapping[str, Fill]) -> None:
         """Write all objects, durably; those that are there are left as they are. An object is there whole, or not at all."""

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from gateway.errors import DiskFailed, DiskFull, StoreFull, StoreUnreachable
+from gateway.errors import DiskFailed, DiskFull, StoreFileLost, StoreFull, StoreUnprepared, StoreUnreachable
 from gateway.storage.durable import DISK, Disk, discard, move_new, sync_directory, write_all
 from gateway.storage.file_group import Group
 from gateway.storage.objects.contract import MARK, Fill, Source
@@ -24,6 +24,10 @@ from gateway.storage.ownership import give_to_owner_of
 
 _INCOMING: Final = ".incoming"
 _STALE_SECONDS: Final = 86400.0
+_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""A pipe that nobody writes to would keep whoever opens it for ever."""
+_NO_FILE: Final = (errno.ELOOP, errno.ENXIO)
+"""What opening a link, a socket or a device without its driver ends in."""
 
 
 class DirectoryStore:
@@ -37,6 +41,9 @@ class DirectoryStore:
         self._file_mode, self._directory_mode = (0o640, 0o2770) if shared else (0o600, 0o700)
         self._lock, self._drawn, self._cleared = threading.Lock(), 0, False
 
+    def place(self, key: str) -> str:
+        return str(self._path(key).relative_to(self._root))
+
     def put_new(self, objects: Mapping[str, Fill]) -> None:
         written: dict[Path, Path] = {}
         try:
@@ -47,7 +54,7 @@ class DirectoryStore:
             with Group(incoming, self._disk) as group:
                 for key, fill in objects.items():
                     target = self._path(key)
-                    if not target.exists():
+                    if not self._is_there(key):
                         written[target] = temporary = self._draw(incoming)
                         group.add_file(self._write(temporary, fill))
                 group.commit()
@@ -70,14 +77,19 @@ class DirectoryStore:
     @contextmanager
     def open(self, key: str) -> Iterator[Source | None]:
         try:
-            file = os.fdopen(os.open(self._path(key), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
+            descriptor = os.open(self._path(key), _READ)
         except FileNotFoundError:
             self._require_mark()
             yield None
             return
         except OSError as error:
+            if error.errno in _NO_FILE:
+                raise self._no_file(key) from error
             raise _away(error) from error
-        with file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise self._no_file(key)
+        with os.fdopen(descriptor, "rb") as file:
             yield _Reader(file)
 
     def remove(self, keys: Iterable[str]) -> None:
@@ -86,7 +98,7 @@ class DirectoryStore:
         try:
             for key in keys:
                 path = self._path(key)
-                with suppress(FileNotFoundError):
+                with suppress(FileNotFoundError, IsADirectoryError):
                     self._disk.unlink(path)
                     touched.add(path.parent)
             for directory in touched:
@@ -131,6 +143,18 @@ class DirectoryStore:
         path, _, last = key.rpartition("/")
         return self._root / (f"{path}.{last}" if path else last)
 
+    def _is_there(self, key: str) -> bool:
+        try:
+            mode = self._path(key).lstat().st_mode
+        except FileNotFoundError:
+            return False
+        if not stat.S_ISREG(mode):
+            raise self._no_file(key)
+        return True
+
+    def _no_file(self, key: str) -> StoreFileLost:
+        return StoreFileLost(f"the store of [payloads] has something else than a file at {self.place(key)}")
+
     def _require_mark(self, *, is_made: bool = False) -> None:
         """StoreUnreachable where the directory is not mounted; `is_made` where its mark is about to be written."""
         try:
@@ -138,7 +162,9 @@ class DirectoryStore:
         except OSError as error:
             raise _away(error) from error
         if not found:
-            raise StoreUnreachable(f"{self._root} has no {MARK}: it is not mounted, or not prepared")
+            raise StoreUnprepared(
+                f"{self._root} has no {MARK}: the store is not mounted there, or was not prepared yet"
+            )
 
     def _make(self, directory: Path) -> None:
         """Make a directory of the store and those above it, durably; its group's too where accounts share it, whatever the umask."""

@@ -25,7 +25,7 @@ from obstore.exceptions import (
     UnauthenticatedError,
 )
 
-from gateway.errors import StoreUnreachable
+from gateway.errors import StoreUnprepared, StoreUnreachable
 from gateway.storage.objects.contract import MARK, Fill, Source
 
 if TYPE_CHECKING:
@@ -95,6 +95,9 @@ class S3Store:
             },
             retry_config={"max_retries": _RETRIES, "retry_timeout": _RETRY_FOR},
         )
+
+    def place(self, key: str) -> str:
+        return key
 
     def put_new(self, objects: Mapping[str, Fill]) -> None:
         if len(objects) == 1:
@@ -184,7 +187,9 @@ class S3Store:
 
     def _require_mark(self) -> None:
         if self.written(MARK) is None:
-            raise StoreUnreachable(f"the bucket of [payloads] url has no {MARK}: it is another one, or not prepared")
+            raise StoreUnprepared(
+                f"the bucket of [payloads] url has no {MARK}: it is another one, or was not prepared yet"
+            )
 
 
 class _Pieces:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.administration.nodes.sharing import shared_directories
+from gateway.settings.shared_place import shared_directories
 from tests.fakes.two_ledgers import Bench, Pair
 from tests.unit.cli.conftest import Run
 

@@ -18,6 +18,7 @@ from typing import Any, cast
 import pytest
 
 from gateway.administration.site.nodes import remove_copies
+from gateway.administration.views.records import trouble
 from gateway.assembly import roles
 from gateway.errors import DiskFailed, LaneLost
 from gateway.ledger.queries import overview
@@ -25,6 +26,7 @@ from gateway.ledger.store import Ledger, Transaction
 from gateway.settings.directories import make, partner_directories, site_directories
 from gateway.settings.home import Home
 from gateway.settings.node import NodeSettings
+from gateway.settings.shared_place import MARK
 from gateway.stages.context import StageContext
 from gateway.stages.inbound.acknowledge import Acknowledge
 from gateway.stages.inbound.deliver import Deliver
@@ -97,6 +99,7 @@ class Node:
         make([*site_directories(self.home), *partner_directories(self.home, bench.other, (), ())])
         shutil.rmtree(self.home.inbound)
         self.home.inbound.symlink_to(bench.home.inbound)
+        (bench.home.spool / MARK).write_text(bench.code)
         store = bench.context.payloads
         assert isinstance(store, SiteStore)
         self.ledger = Fenced(bench.ledger)
@@ -176,6 +179,41 @@ def test_what_was_opened_at_a_node_that_lost_its_lane_is_opened_again_and_delive
         with pair.dwp.ledger.read() as connection:
             states = {row.name: row.state for row in overview.transfers(connection)}
         assert states == dict.fromkeys(FILES, "receipted")
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_what_cannot_be_opened_again_since_the_store_has_lost_it_waits_alone_and_goes_on_once_it_is_back(
+    tmp_path: Path,
+    missing: bool,  # noqa: FBT001
+) -> None:
+    with opened_at_north(tmp_path) as (pair, _, south):
+        store = pair.la.context.payloads
+        assert isinstance(store, SiteStore)
+        (found,) = (path for path in (store.root / "sealed/in/DWP").iterdir() if path.is_file())
+        content = found.read_bytes()
+        found.unlink()
+        if not missing:
+            found.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        pair.dwp.submit("d.xml", b"claim four")
+        pair.work_alone(pair.dwp)
+        collect = next(stage for stage in pair.stages_of(pair.la) if stage.name == "collect")
+        collect.step()
+        for _ in range(5):
+            pair.la.now += 1000.0
+            south.work()
+        there = pair.la.home.inbound / "claim" / "DWP"
+        assert [path.name for path in there.iterdir()] == ["d.xml"], "what else comes goes on"
+        with pair.la.ledger.read() as connection:
+            told = trouble(connection, "DWP", 5)
+        assert told is not None
+        assert (told.code, found.name in told.reason) == ("store-file-lost", True)
+        found.unlink(missing_ok=True)
+        found.write_bytes(content)
+        pair.la.now += 1000.0
+        south.work()
+        assert {path.name for path in there.iterdir()} == {*FILES, "d.xml"}
+        with pair.la.ledger.read() as connection:
+            assert trouble(connection, "DWP", 5) is None
 
 
 def test_what_lies_in_part_at_the_node_is_opened_again_whole(tmp_path: Path) -> None:
