@@ -100,7 +100,7 @@ def test_a_running_role_carries_out_what_was_asked_or_says_why_not(dwp: Site) ->
     asked = ask(dwp, "release", la)
     console(dwp, "agree", asked, "hb1002")
     refused = answered(dwp, asked)
-    assert (refused["state"], refused["code"]) == ("refused", "usage")
+    assert (refused["state"], refused["code"]) == ("refused", "unit-state")
     assert la in refused["refusal"]
     assert refused["remedy"]
 

@@ -28,6 +28,7 @@ from gateway.validation.xml.rows import DocumentReader
 TODAY: Final = date(2026, 11, 21)
 NOW: Final = 1_795_000_000.0
 IDS: Final = [new_id(NOW + number, b"0123456789") for number in range(20)]
+from gateway.settings.node import NodeSettings
 
 
 @cache
@@ -44,6 +45,7 @@ class _Settings:
     load: LoadSettings
     flows: Mapping[str, Any]
     validation: Validation = field(default_factory=Validation)
+    node: NodeSettings = field(default_factory=NodeSettings)
 
 
 class LoadingSite:
