@@ -21,6 +21,7 @@ from gateway.settings.flow_settings import DEFAULT_FLOWS
 from gateway.settings.home import Home
 from gateway.settings.load import LOADABLE, LoadSettings
 from gateway.settings.model import Settings, Validation
+from gateway.settings.node import NodeSettings
 from gateway.settings.resources import resource
 from gateway.storage.durable import DISK, Disk
 from gateway.validation.xml.rows import DocumentReader
@@ -28,7 +29,6 @@ from gateway.validation.xml.rows import DocumentReader
 TODAY: Final = date(2026, 11, 21)
 NOW: Final = 1_795_000_000.0
 IDS: Final = [new_id(NOW + number, b"0123456789") for number in range(20)]
-from gateway.settings.node import NodeSettings
 
 
 @cache
