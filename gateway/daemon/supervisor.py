@@ -116,7 +116,7 @@ class Supervisor:
         try:
             verify_store(self._settings)
         except (StoreUnreachable, StoreFileLost) as error:
-            self._log.error("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy)
+            self._log.warning("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy)
 
     def _watch(self, wake_up: WakeUp, signals: list[int], *, until_idle: bool) -> int:
         idle_looks = 0

@@ -37,10 +37,20 @@ def steps() -> list[Step]:
             "contract of the ledger, on SQLite and on PostgreSQL", (*_PYTEST, "tests/unit/ledger", "tests/unit/stages")
         ),
         Step("contracts of the store and of wake-ups, on each of theirs", (*_PYTEST, *contracts)),
-        Step("a machine joins, versions side by side, wake-ups", (*_PYTEST, *_acceptance())),
+        Step(
+            "a machine joins, versions side by side, wake-ups, what people decide, accounts of their own",
+            (*_PYTEST, *_acceptance()),
+        ),
         Step(
             "lanes and the fence",
-            (*_PYTEST, "-s", "-m", "torture or not torture", "tests/crash/test_nodes.py"),
+            (
+                *_PYTEST,
+                "-s",
+                "-m",
+                "torture or not torture",
+                "tests/crash/test_nodes.py",
+                "tests/crash/test_failover.py",
+            ),
             told=True,
         ),
         Step(
@@ -48,6 +58,7 @@ def steps() -> list[Step]:
             (sys.executable, "-P", "-m", "gateway", "demo", "--nodes", "3"),
             told=True,
         ),
+        Step("a demonstration that stays", (*_PYTEST, "-m", "torture", "tests/nodes/test_demonstration.py")),
         Step("whole nodes and partners", (*_PYTEST, "-s", "-m", "torture", "tests/nodes/test_sweep.py"), told=True),
     ]
 
@@ -57,7 +68,7 @@ def _contract(word: str) -> list[str]:
 
 
 def _acceptance() -> list[str]:
-    names = ("joining", "rolling_upgrade", "wake_ups")
+    names = ("joining", "rolling_upgrade", "wake_ups", "two_nodes", "deciding_at_nodes", "split_nodes", "old_ledgers")
     return [
         f"tests/acceptance/test_{name}.py" for name in names if (_ROOT / f"tests/acceptance/test_{name}.py").is_file()
     ]

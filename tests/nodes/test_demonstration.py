@@ -36,6 +36,7 @@ def told(home: str, *words: str) -> Any:
     return json.loads(gateway("--home", home, *words, "--json").stdout)
 
 
+@pytest.mark.torture
 @pytest.mark.timeout(500)
 def test_three_nodes_stay_and_are_told_with_their_console(tmp_path: Path) -> None:
     try:
