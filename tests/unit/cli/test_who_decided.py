@@ -273,9 +273,9 @@ Arguments = Callable[[str], tuple[str, ...]]
 
 REFUSED: dict[str, tuple[Arguments, str, str | None]] = {
     "submit": (lambda _: ("extract", LA, "/dev/null"), "flow-not-permitted", None),
-    "hold": (lambda known: (known[:30], *WHY), "usage", WHY[1]),
-    "release": (lambda known: (known, *WHY), "usage", WHY[1]),
-    "retry": (lambda known: (known, *WHY), "usage", WHY[1]),
+    "hold": (lambda known: (known[:30], *WHY), "unit-state", WHY[1]),
+    "release": (lambda known: (known, *WHY), "unit-state", WHY[1]),
+    "retry": (lambda known: (known, *WHY), "unit-state", WHY[1]),
     "return": (lambda _: ("0000", *WHY), "not-found", WHY[1]),
     "redirect pass": (lambda known: (known, "--to", RIGHT, "--reason", "moved"), "usage", None),
     "quarantine discard": (lambda _: ("0000", *WHY), "not-found", WHY[1]),
@@ -337,7 +337,9 @@ def test_what_was_refused_is_an_event_and_show_tells_it(pair: Pair, run: Run) ->
         assert (name, detail) == ("decision.refused", expected), command
         assert subject in {known, LA, RIGHT, "0000", "unnamed"}, command
     told = run(pair.dwp, "show", known).out
-    assert "a person's decision was refused, or failed: hold, by nobody as root: because of the test [usage]" in told
+    assert (
+        "a person's decision was refused, or failed: hold, by nobody as root: because of the test [unit-state]" in told
+    )
     assert set(SITE) | set(KEYS) | set(MEDIA) == set(REFUSED) | {
         "doctor",
         "keys rotate",
@@ -352,7 +354,7 @@ def test_quarantine_show_tells_who_discarded_and_what_was_refused(pair: Pair, ru
         run(pair.la, "quarantine", "discard", locked, *WHY)
     told = run(pair.la, "quarantine", "show", locked).out
     assert re.search("decided .*by nobody as root: because of the test\n", told)
-    assert "refused, or failed: discard, by nobody as root: because of the test [usage]" in told
+    assert "refused, or failed: discard, by nobody as root: because of the test [unit-state]" in told
 
 
 @pytest.mark.parametrize("known_by", KnownBy)

@@ -332,7 +332,10 @@ def test_a_machine_that_goes_on_and_dies_in_a_copy_leaves_alone_what_the_new_one
             second.starts(replace(Disk(), rename_new=publish))
             first.ledger.lost = True
             first.starts(Reached(at, end).disk())
-            second.work()
+            with suppress(
+                DiskFailed
+            ):  # the old one renamed that very copy, by its row: the next look finds it published
+                second.work()
             second.starts(Disk())
             second.work()
             assert_delivered(pair, first, second)
