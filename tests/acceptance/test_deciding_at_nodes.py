@@ -62,7 +62,10 @@ class Desk:
         return str(made["id"])
 
 
-pytestmark = pytest.mark.timeout(500)  # the first one waits for two nodes to be made and to start
+pytestmark = [
+    pytest.mark.timeout(500),  # the first one waits for two nodes to be made and to start
+    pytest.mark.torture,
+]
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,7 @@ ROLES: Final = ("inspect", "vault", "link", "sshd")
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="becomes other accounts, which takes root"),
     pytest.mark.timeout(700),
+    pytest.mark.torture,
 ]
 
 
