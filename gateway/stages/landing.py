@@ -15,7 +15,14 @@ COPYING: Final = "copying"
 UNFINISHED: Final = ".part"
 """How names end in a landing while somebody still writes there."""
 
+_CARRIED: Final = ".carried-"
+
 _MOST_NAMES: Final = 10_000
+
+
+def carried_part(final: Path) -> Path:
+    """What a file that comes by hand is called until it is whole. Not NAME.part, which may be half an upload of the partner's."""
+    return final.with_name(f"{_CARRIED}{final.name}{UNFINISHED}")
 
 
 class LandingUploads:
@@ -33,7 +40,7 @@ class LandingUploads:
             if len(names) >= _MOST_NAMES:
                 names.clear()
         if path.name.endswith(UNFINISHED):
-            final = path.with_name(path.name.removesuffix(UNFINISHED))
+            final = path.with_name(path.name.removesuffix(UNFINISHED).removeprefix(_CARRIED))
             self._parts.add(final)
             self._direct.discard(final)
         elif path not in self._parts:

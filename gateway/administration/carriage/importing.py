@@ -38,7 +38,7 @@ from gateway.errors import (
 )
 from gateway.logs import Logger
 from gateway.settings.model import Settings
-from gateway.stages.landing import UNFINISHED
+from gateway.stages.landing import carried_part
 from gateway.storage import directory_walk
 from gateway.storage.digest import pieces, write_pieces
 from gateway.storage.durable import move_new, sync_directory
@@ -207,8 +207,7 @@ def _pieces(source: int, size: int) -> Iterator[bytes]:
 def _land(source: int, about: WaybillFile, landing: Path) -> Fate:
     """Copy an open file into the landing under its name, durable and whole, or not at all."""
     final = landing / about.name
-    # Not NAME.part, which may be half an upload of the partner's.
-    part = landing / f".carried-{about.name}{UNFINISHED}"
+    part = carried_part(final)
     with _disk():
         try:
             part.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ import pytest
 from gateway.ledger.queries import quarantine
 from gateway.stages.context import BATCH, Step
 from gateway.stages.inbound.collect import Collect
-from gateway.stages.landing import LandingUploads
+from gateway.stages.landing import LandingUploads, carried_part
 from tests.fakes.two_ledgers import two_ledgers
 
 ROOT = Path(__file__).parents[3]
@@ -187,9 +187,10 @@ def test_quiet_seconds_end_with_a_clock_that_was_put_back(bench: Bench) -> None:
     assert bench.collect.step().done == 1
 
 
-@pytest.mark.parametrize("seen", ["its part and its name", "neither"])
+@pytest.mark.parametrize("seen", ["its part and its name", "neither", "a file that came by hand"])
 def test_file_that_got_its_name_from_part_is_taken_at_once(bench: Bench, seen: str) -> None:
-    part = bench.final.with_name(f"{bench.final.name}.part")
+    by_hand = seen == "a file that came by hand"
+    part = carried_part(bench.final) if by_hand else bench.final.with_name(f"{bench.final.name}.part")
     part.write_bytes(bench.sealed)
     part.rename(bench.final)
     if seen != "neither":
