@@ -266,7 +266,7 @@ def test_document_made_to_exhaust_is_refused_within_seconds(content: bytes) -> N
     start = time.process_time()
     report = VALIDATORS["claim"].validate_bytes(content)
     assert not report.valid
-    assert time.process_time() - start < 20.0, "of a slow machine; unbounded ones take minutes"
+    assert time.process_time() - start < 5.0
 
 
 def test_nothing_is_fetched_and_no_other_file_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
