@@ -12,10 +12,9 @@ from typing import Final
 
 from gateway.errors import NotPermitted
 from gateway.ledger.dispatch import Dispatch, dispatch_of
-from gateway.ledger.fence import outside
-from gateway.ledger.head_file import HeadFile
+from gateway.ledger.of_site import site_ledger
 from gateway.ledger.store import Connection, Ledger
-from gateway.logs import Logger, announcer, announcer_of_all
+from gateway.logs import Logger, announcer
 from gateway.settings.model import Settings
 from gateway.storage.durable import disk_error
 
@@ -39,15 +38,7 @@ def opened(settings: Settings) -> Iterator[Ledger]:
 def writing(settings: Settings, log: Logger, role: str = ROLE) -> Iterator[Ledger]:
     """The site's ledger for whoever changes it without stages: its events are logged, and its head is remembered."""
     with permitted():
-        ledger = Ledger(
-            settings.ledger_place,
-            clock=time.time,
-            role=role,
-            announce=announcer_of_all(log),
-            head_file=HeadFile(settings.home.ledger_head),
-            fence=outside(settings.node.name),
-            dispatch=_elsewhere(settings, log),
-        )
+        ledger = site_ledger(settings, role, log, dispatch=_elsewhere(settings, log))
     try:
         ledger.check()
         yield ledger

@@ -68,10 +68,9 @@ def import_engines() -> None:
 
 def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable[[], bool]) -> StageContext:
     """A role's or a command's surroundings, with its ledger open; the caller closes the ledger."""
-    from gateway.ledger.fence import outside, session_of
-    from gateway.ledger.head_file import HeadFile
-    from gateway.ledger.store import Ledger
-    from gateway.logs import announcer, announcer_of_all
+    from gateway.ledger.fence import session_of
+    from gateway.ledger.of_site import site_ledger
+    from gateway.logs import announcer
     from gateway.stages import node_seen
     from gateway.stages.context import StageContext
     from gateway.stages.itinerary import Role
@@ -79,15 +78,8 @@ def stage_context(settings: Settings, role: str, log: Logger, stopping: Callable
 
     node = settings.node
     lanes = bool(node.name) and role in set(Role)
-    ledger = Ledger(
-        settings.ledger_place,
-        clock=time.time,
-        role=role,
-        announce=announcer_of_all(log),
-        head_file=HeadFile(settings.home.ledger_head),
-        fence=outside(node.name),
-        session=session_of(node.name, node.lease_seconds) if lanes else None,
-    )
+    session = session_of(node.name, node.lease_seconds) if lanes else None
+    ledger = site_ledger(settings, role, log, session=session)
     ledger.check()
     return StageContext(
         settings=settings,

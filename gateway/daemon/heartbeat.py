@@ -27,11 +27,11 @@ from gateway.daemon.stage_loop import UNABLE
 from gateway.domain.ownership import SITE, Moves, living, moves
 from gateway.errors import DiskFull, GatewayError, Halt, LedgerRolledBack, NodeHeld, NodeTaken, RoleStill
 from gateway.ledger import nodes
-from gateway.ledger.fence import outside, session_of
-from gateway.ledger.head_file import HeadFile
+from gateway.ledger.fence import session_of
+from gateway.ledger.of_site import site_ledger
 from gateway.ledger.queries.lanes import known_partners
 from gateway.ledger.store import Ledger
-from gateway.logs import Logger, announcer, announcer_of_all
+from gateway.logs import Logger, announcer
 from gateway.settings.likeness import likeness
 from gateway.settings.model import Settings
 from gateway.stages import node_seen
@@ -136,13 +136,11 @@ class Heartbeat:
             if isinstance(error, LedgerRolledBack) and self._incarnation is not None:
                 with suppress(GatewayError):
                     self._ledger.close_as(self._incarnation, error)
-            self._say("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy, stage="heartbeat")
+            self._say_deferred(error)
             return False
         except GatewayError as error:
             if error.code != self._failed:
-                self._say(
-                    "work.deferred", code=error.code, reason=error.reason, remedy=error.remedy, stage=node_there.STAGE
-                )
+                self._say_deferred(error)
             self._failed = error.code
             self._away(error.code)
             return True
@@ -151,6 +149,9 @@ class Heartbeat:
             self._failed = ""
             self._away(None)
         return True
+
+    def _say_deferred(self, error: GatewayError) -> None:
+        self._say("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy, stage=node_there.STAGE)
 
     def beat(self) -> None:
         """One heartbeat. NodeTaken, once and for all, where another machine is this node; a Defer as long as it may be gone."""
@@ -248,15 +249,7 @@ def heartbeat(
         else:
             pulse.put_off(node_there.STAGE, code)
 
-    ledger = Ledger(
-        settings.ledger_place,
-        clock=time.time,
-        role=Role.VAULT,
-        announce=announcer_of_all(log),
-        head_file=HeadFile(settings.home.ledger_head),
-        fence=outside(node.name),
-        session=session_of(node.name, node.lease_seconds),
-    )
+    ledger = site_ledger(settings, Role.VAULT, log, session=session_of(node.name, node.lease_seconds))
     return Heartbeat(
         ledger,
         node.name,

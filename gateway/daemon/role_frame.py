@@ -23,13 +23,10 @@ from gateway.settings.model import Settings
 _DEFECT: Final = 70
 
 
-@contextmanager
-def logged(settings: Settings, role: str, *, supervised_by: int | None = None) -> Iterator[Logger]:
-    """The role's log; how the role ends is a line of it. A supervisor's end is the role's."""
-    if supervised_by is not None:
-        die_with(supervised_by)
+def process_log(settings: Settings, role: str) -> Logger:
+    """What a process of the daemon logs to: stderr, as the settings have it."""
     logs = settings.logs
-    log = configure(
+    return configure(
         settings.site.code,
         role,
         node=settings.node.name,
@@ -37,6 +34,14 @@ def logged(settings: Settings, role: str, *, supervised_by: int | None = None) -
         format=logs.format,
         level=logs.level,
     )
+
+
+@contextmanager
+def logged(settings: Settings, role: str, *, supervised_by: int | None = None) -> Iterator[Logger]:
+    """The role's log; how the role ends is a line of it. A supervisor's end is the role's."""
+    if supervised_by is not None:
+        die_with(supervised_by)
+    log = process_log(settings, role)
     try:
         yield log
     except GatewayError as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Container, Iterator
 from contextlib import ExitStack, suppress
@@ -23,6 +22,7 @@ from gateway.daemon.lock import held
 from gateway.daemon.own_name import require_own_name
 from gateway.daemon.patience import once_free
 from gateway.daemon.pulse import StillPulse
+from gateway.daemon.role_frame import process_log
 from gateway.daemon.roles import HALTED, roles_of
 from gateway.daemon.signals import noted
 from gateway.daemon.sshd_supervision import Server
@@ -34,7 +34,6 @@ from gateway.errors import ConfigurationInvalid, GatewayError, StoreFileLost, St
 from gateway.ledger.head_file import HeadFile
 from gateway.ledger.integrity import check, check_pages
 from gateway.ledger.suspended import suspended_partners
-from gateway.logs import Logger, configure
 from gateway.preflight import load
 from gateway.settings.home import Home
 from gateway.settings.model import Settings
@@ -76,7 +75,7 @@ class Supervisor:
         )  # the roles take over what the ledger says, and nothing is reloaded for it
         self._clock = clock
         self._children = _children(settings)
-        self._log = _logger(settings)
+        self._log = process_log(settings, NAME)
         self._server = Server(settings, self._log)
         self._fork_server = ForkServer(settings.home.root)
         self._alive = own_watchdog()
@@ -268,15 +267,3 @@ def _files(home: Home, stopped: Container[str], passed_over: PassedOver) -> Iter
     for directory in home.landing.glob("*/in"):
         if directory.parent.name not in stopped:
             yield from (entry.name for entry in os.scandir(directory) if not passed_over(entry.name))
-
-
-def _logger(settings: Settings) -> Logger:
-    logs = settings.logs
-    return configure(
-        settings.site.code,
-        NAME,
-        node=settings.node.name,
-        stream=sys.stderr.buffer,
-        format=logs.format,
-        level=logs.level,
-    )

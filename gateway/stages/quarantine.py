@@ -80,42 +80,50 @@ def locking_away(context: StageContext, found: Sequence[tuple[Path, Measured | N
     transaction that is lost takes them along. Raises DiskFailed.
     """
     named = [Named(context.new_id(), path, measured) for path, measured in found]
-    lying = {_kept(context, each): each.path for each in named if each.measured is not None}
+    names = {each.identity: (_kept(context, each), each.path) for each in named if each.measured is not None}
     try:
         context.home.quarantine.mkdir(mode=0o770, parents=True, exist_ok=True)
     except OSError as failure:
         raise DiskFailed(f"cannot lock a file away: {failure.strerror}") from failure
-    with naming(context.home.quarantine):
-        try:
-            for kept, path in lying.items():
-                context.payloads.keep(dict([kept]), {kept.path: path})
-            _name(context.home.quarantine, lying)
-            yield named
-        except (GatewayError, OSError):
-            with suppress(GatewayError):  # what came before is the error to tell
-                _forget_lost(context, named)
-            raise
+    with naming(context.home.quarantine), second_names(context, names, Path.hardlink_to):
+        yield named
 
 
-def _name(directory: Path, lying: Mapping[KeptFile, Path]) -> None:
+@contextmanager
+def second_names(
+    context: StageContext, names: Mapping[str, tuple[KeptFile, Path]], link: Callable[[Path, Path], None]
+) -> Iterator[None]:
+    """Around the transaction that locks files away: by the ids that their rows get, what each is called then, and where it lies. In the block they have
+    these names, as `link` gives them to (name, file), durably, and are kept; a name without a row at its end goes. Raises DiskFailed.
+    """
     try:
-        for kept, path in lying.items():
-            kept.path.hardlink_to(path)
+        if names:
+            lying = {kept.path: path for kept, path in names.values()}
+            context.payloads.keep({kept.path: kept.sha256 for kept, _ in names.values()}, lying)
+            _give(lying, link)
+        yield
+    except (GatewayError, OSError):
+        with suppress(GatewayError):  # what came before is the error to tell
+            _forget_lost(context, names)
+        raise
+    _forget_lost(context, names)
+
+
+def _give(lying: Mapping[Path, Path], link: Callable[[Path, Path], None]) -> None:
+    try:
+        for name, path in lying.items():
+            link(name, path)
+        for directory in {name.parent for name in lying}:
+            fsync_directory(directory)
     except OSError as failure:
         raise DiskFailed(f"cannot lock a file away: {failure.strerror}") from failure
-    if lying:
-        fsync_directory(directory)
 
 
-def _forget_lost(context: StageContext, named: Sequence[Named]) -> None:
-    """Remove the names that got no row."""
-    with context.ledger.read() as connection:
-        lost = [
-            _kept(context, each)
-            for each in named
-            if each.measured is not None and not is_kept(connection, each.identity)
-        ]
-    context.payloads.forget_all(lost)
+def _forget_lost(context: StageContext, names: Mapping[str, tuple[KeptFile, Path]]) -> None:
+    if names:
+        with context.ledger.read() as connection:
+            lost = [kept for identity, (kept, _) in names.items() if not is_kept(connection, identity)]
+        context.payloads.forget_all(lost)
 
 
 def quarantine_file(

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from gateway.errors import (
-    DiskFailed,
     FileInfected,
     GatewayError,
     ImpossibleMove,
@@ -22,12 +21,12 @@ from gateway.errors import (
     ScanIncomplete,
     ScannerUnavailable,
 )
-from gateway.ledger.queries.quarantine import is_kept
 from gateway.ledger.store import Transaction
 from gateway.ledger.tables import FILE, TRANSFERS
 from gateway.ledger.units import Quarantined, Transfer
 from gateway.stages.context import StageContext
-from gateway.storage.durable import fsync_directory, make_directory
+from gateway.stages.quarantine import second_names
+from gateway.storage.durable import make_directory
 from gateway.storage.payloads import KeptFile
 
 _TRIES: Final = 6
@@ -113,38 +112,18 @@ def isolating(context: StageContext, files: Mapping[int, KeptFile]) -> Iterator[
     A crash before the commit leaves names without rows, which are removed when the role starts.
     """
     ids = {key: context.new_id() for key in files}
-    places = {ids[key]: KeptFile(context.home.infected / ids[key], file.sha256) for key, file in files.items()}
-    try:
-        if files:
-            lying = {places[ids[key]].path: file.path for key, file in files.items()}
-            context.payloads.keep({place.path: place.sha256 for place in places.values()}, lying)
-            _name(context.home.infected, lying)
+    infected = context.home.infected
+    names = {ids[key]: (KeptFile(infected / ids[key], file.sha256), file.path) for key, file in files.items()}
+    if files:
+        make_directory(infected)
+    with second_names(context, names, _closed):
         yield ids
-    except (GatewayError, OSError):
-        with suppress(GatewayError):  # what came before is the error to tell
-            _forget_lost(context, places)
-        raise
-    _forget_lost(context, places)
 
 
-def _forget_lost(context: StageContext, places: Mapping[str, KeptFile]) -> None:
-    """Remove the names that got no row."""
-    if places:
-        with context.ledger.read() as connection:
-            lost = [place for identity, place in places.items() if not is_kept(connection, identity)]
-        context.payloads.forget_all(lost)
-
-
-def _name(directory: Path, lying: Mapping[Path, Path]) -> None:
-    try:
-        make_directory(directory)
-        for kept, path in lying.items():
-            kept.hardlink_to(path)
-            with suppress(PermissionError):  # the vault's file, where the roles have accounts: the directory closes it
-                kept.chmod(0o400)
-        fsync_directory(directory)
-    except OSError as error:
-        raise DiskFailed(f"cannot lock a file away: {error.strerror}") from error
+def _closed(name: Path, path: Path) -> None:
+    name.hardlink_to(path)
+    with suppress(PermissionError):  # the vault's file, where the roles have accounts: the directory closes it
+        name.chmod(0o400)
 
 
 def isolate(transaction: Transaction, row: Transfer, identity: str, path: Path, reason: str) -> None:

@@ -22,8 +22,8 @@ from gateway.cli.status import _tell
 from gateway.daemon.lock import held
 from gateway.daemon.node_there import STAGE
 from gateway.daemon.pulse import Pulse
-from gateway.daemon.role_frame import logged
-from gateway.daemon.supervisor import _logger as supervisor_logger
+from gateway.daemon.role_frame import logged, process_log
+from gateway.daemon.supervisor import NAME
 from gateway.domain.ownership import SITE
 from gateway.settings.model import LogSettings
 from gateway.settings.node import NodeSettings
@@ -55,7 +55,7 @@ def test_whoever_writes_a_log_at_a_node_names_it(pair: Pair, capfd: pytest.Captu
     logs = LogSettings(format="json", level="info")
     settings = replace(pair.dwp.settings, node=NodeSettings(name="north-1"), logs=logs)
     log_of(settings).info("gateway.reloaded")
-    supervisor_logger(settings).info("gateway.started")
+    process_log(settings, NAME).info("gateway.started")
     with logged(settings, "link"):
         pass
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]

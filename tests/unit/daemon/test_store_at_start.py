@@ -22,7 +22,7 @@ class Log:
     def __init__(self) -> None:
         self.said: list[dict[str, Any]] = []
 
-    def error(self, _event: str, **keys: Any) -> None:
+    def warning(self, _event: str, **keys: Any) -> None:
         self.said.append(keys)
 
 
