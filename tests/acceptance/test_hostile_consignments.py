@@ -591,9 +591,10 @@ def test_links_pipes_and_folders_in_the_landing_are_refused_and_never_followed(b
     (landing / f"{uuid7()}.receipt.pgp").symlink_to(tmp_path)
     (landing / "dangling").symlink_to(tmp_path / "nowhere")
     os.mkfifo(landing / f"{uuid7()}.pgp")
-    full = landing / f"{uuid7()}.pgp"
+    full = tmp_path / "full"
     full.mkdir()
     (full / "inside").write_text("kept?")
+    full.rename(landing / f"{uuid7()}.pgp")  # whole when it is there: the gateway takes it at once
     wait_until(
         lambda: len(rows(bench.la, "SELECT id FROM quarantine WHERE code = 'landing-unexpected'")) == before + 5,
         30,

@@ -6,11 +6,15 @@ import json
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from gateway.administration.site.settings import load
 from gateway.ledger.chain import Head
 from gateway.ledger.head_file import HeadFile
 from tests.acceptance.sites import Site, wait_until
 from tests.acceptance.test_two_nodes import WHY, nodes_at, refused
+
+pytestmark = pytest.mark.torture  # of `make test-nodes`
 
 
 def ended_with(site: Site) -> int | None:
@@ -20,6 +24,10 @@ def ended_with(site: Site) -> int | None:
 
 def forgotten(site: Site, name: str) -> bool:
     return refused(site, "nodes", "forget", name, *WHY)[0] == 0
+
+
+def up(site: Site, name: str) -> bool:
+    return (name, "up") in {(node["name"], node["state"]) for node in site.json("nodes")["nodes"]}
 
 
 def start_is_refused(site: Site, why: str) -> None:
@@ -58,4 +66,4 @@ def test_a_node_that_was_left_over_does_nothing_with_a_database_that_was_copied_
         assert two.north.stop() == 0
         two.north.gateway("ledger", "copy", "--to", url)
         two.south.start()
-        wait_until(lambda: two.south.json("nodes")["nodes"][0]["state"] == "up", 60, "the node")
+        wait_until(partial(up, two.south, "south-1"), 60, "the node")

@@ -60,6 +60,7 @@ def send(dwp: Site, la: Site, first: int) -> dict[str, bytes]:
     return made
 
 
+@pytest.mark.torture
 def test_kill_9_of_a_role_and_of_the_server_loses_nothing_and_the_ledger_comes_back_into_its_file(
     pair: tuple[Site, Site], server: Server
 ) -> None:

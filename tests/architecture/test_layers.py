@@ -9,9 +9,12 @@ import ast
 import re
 import tomllib
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Final
+
+import pytest
+
+Modules = Sequence[tuple[Path, ast.Module]]
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PACKAGE: Final = ROOT / "gateway"
@@ -48,8 +51,8 @@ SPEAKERS: Final = {
 """Who speaks SQL beside the ledger: the reference back office, and the console's credentials, which no other role may read."""
 
 
-@cache
-def modules() -> Sequence[tuple[Path, ast.Module]]:
+@pytest.fixture(scope="module")
+def modules() -> Modules:
     return [(path.relative_to(PACKAGE), ast.parse(path.read_text("utf-8"))) for path in sorted(PACKAGE.rglob("*.py"))]
 
 
@@ -64,24 +67,24 @@ def imported(tree: ast.Module) -> set[str]:
     return found
 
 
-def test_no_module_has_more_than_300_lines_without_a_reason_in_its_docstring() -> None:
+def test_no_module_has_more_than_300_lines_without_a_reason_in_its_docstring(modules: Modules) -> None:
     long = {
         str(path)
-        for path, tree in modules()
+        for path, tree in modules
         if len((PACKAGE / path).read_text("utf-8").splitlines()) > MOST_LINES
         and not re.search(r"\bLong because \w+", ast.get_docstring(tree) or "")
     }
     assert long == set()
 
 
-def test_every_module_says_what_its_job_is() -> None:
-    silent = [str(path) for path, tree in modules() if tree.body and not (ast.get_docstring(tree) or "").strip()]
+def test_every_module_says_what_its_job_is(modules: Modules) -> None:
+    silent = [str(path) for path, tree in modules if tree.body and not (ast.get_docstring(tree) or "").strip()]
     assert silent == []
 
 
-def test_names_are_the_fields_words() -> None:
+def test_names_are_the_fields_words(modules: Modules) -> None:
     vague = []
-    for path, tree in modules():
+    for path, tree in modules:
         names = [path.stem, *path.parent.parts]
         names += [
             node.name
@@ -92,10 +95,10 @@ def test_names_are_the_fields_words() -> None:
     assert vague == []
 
 
-def test_third_parties_stay_in_their_part_of_the_house() -> None:
+def test_third_parties_stay_in_their_part_of_the_house(modules: Modules) -> None:
     astray = [
         f"{path} imports {name}"
-        for path, tree in modules()
+        for path, tree in modules
         for name in imported(tree) & ALONE.keys()
         if path.parts[0] != ALONE[name] and not (name == "sqlalchemy" and speaker(path) in SPEAKERS)
     ]
@@ -108,15 +111,15 @@ def speaker(path: Path) -> str:
     return str(path) if path.parts[0] == "administration" else path.parts[0]
 
 
-def test_sql_is_spoken_by_three_parts_alone_each_with_a_database_of_its_own() -> None:
-    speakers = {speaker(path) for path, tree in modules() if imported(tree) & {"sqlalchemy", "sqlite3"}}
+def test_sql_is_spoken_by_three_parts_alone_each_with_a_database_of_its_own(modules: Modules) -> None:
+    speakers = {speaker(path) for path, tree in modules if imported(tree) & {"sqlalchemy", "sqlite3"}}
     speakers.remove("bench")  # compares what the back office and a script made of the same files
     assert speakers == {"ledger", *SPEAKERS}
 
 
-def test_one_module_alone_catches_everything() -> None:
+def test_one_module_alone_catches_everything(modules: Modules) -> None:
     catchers = []
-    for path, tree in modules():
+    for path, tree in modules:
         for node in ast.walk(tree):
             if isinstance(node, ast.ExceptHandler):
                 caught = node.type
@@ -126,8 +129,8 @@ def test_one_module_alone_catches_everything() -> None:
     assert catchers == ["cli/__init__.py"]
 
 
-def test_there_is_no_shell_and_no_pickle() -> None:
-    for path, tree in modules():
+def test_there_is_no_shell_and_no_pickle(modules: Modules) -> None:
+    for path, tree in modules:
         assert not imported(tree) & {"pickle", "shelve", "marshal"}, path
         for node in ast.walk(tree):
             if isinstance(node, ast.keyword) and node.arg == "shell":

@@ -7,9 +7,11 @@ import importlib
 import pkgutil
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
+
+import pytest
 
 import gateway
 from gateway.domain.receipt import SENDERS_STATE
@@ -17,6 +19,8 @@ from gateway.domain.states import ITINERARIES, Direction, State
 from gateway.errors import Disposition, GatewayError, documented_errors
 from gateway.events import BY_NAME, Event
 from gateway.logs import KEYS
+
+Sources = Sequence[tuple[str, ast.Module]]
 
 PACKAGE: Final = Path(gateway.__file__).parent
 EVENTS: Final = frozenset(event.value for event in Event)
@@ -39,9 +43,11 @@ FORMED: Final[Mapping[str, frozenset[str]]] = {
 }
 
 
-def sources() -> Iterator[tuple[str, ast.Module]]:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        yield str(path.relative_to(PACKAGE)), ast.parse(path.read_text("utf-8"))
+@pytest.fixture(scope="module")
+def sources() -> Sources:
+    return [
+        (str(path.relative_to(PACKAGE)), ast.parse(path.read_text("utf-8"))) for path in sorted(PACKAGE.rglob("*.py"))
+    ]
 
 
 def calls(tree: ast.AST) -> Iterator[ast.Call]:
@@ -76,11 +82,11 @@ def errors() -> list[type[GatewayError]]:
 # -- events
 
 
-def test_every_event_that_is_said_outright_is_on_the_list() -> None:
+def test_every_event_that_is_said_outright_is_on_the_list(sources: Sources) -> None:
     nouns = {event.partition(".")[0] for event in EVENTS} - {"gateway"}
     unknown = [
         f"{file}:{node.lineno}: {node.value}"
-        for file, tree in sources()
+        for file, tree in sources
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
@@ -90,10 +96,10 @@ def test_every_event_that_is_said_outright_is_on_the_list() -> None:
     assert unknown == []
 
 
-def test_every_call_that_says_an_event_says_one_on_the_list() -> None:
+def test_every_call_that_says_an_event_says_one_on_the_list(sources: Sources) -> None:
     unknown = [
         f"{file}:{call.lineno}: {said.value}"
-        for file, tree in sources()
+        for file, tree in sources
         for call in calls(tree)
         for said in ast.walk(call.args[0])
         if isinstance(said, ast.Constant)
@@ -104,9 +110,9 @@ def test_every_call_that_says_an_event_says_one_on_the_list() -> None:
     assert unknown == []
 
 
-def test_every_event_that_is_put_together_is_on_the_list() -> None:
+def test_every_event_that_is_put_together_is_on_the_list(sources: Sources) -> None:
     """An f-string of a new form fails here: say in FORMED what can come of it."""
-    found = {pattern(node) for _, tree in sources() for node in formed(tree)}
+    found = {pattern(node) for _, tree in sources for node in formed(tree)}
     assert {"transfer.{}", "{}.{}"} <= found <= FORMED.keys()
     assert frozenset().union(*FORMED.values()) <= EVENTS
 
@@ -126,12 +132,12 @@ def formed(tree: ast.Module) -> Iterator[ast.JoinedStr]:
                 yield node
 
 
-def test_every_event_that_is_logged_outright_has_the_level_of_the_table() -> None:
+def test_every_event_that_is_logged_outright_has_the_level_of_the_table(sources: Sources) -> None:
     """Everything else goes through `announcer`, which asks the table."""
     levels = {"info": "info", "warning": "warning", "error": "error", "exception": "error"}
     said = [
         (f"{file}:{call.lineno}", call.func.attr, ast.literal_eval(call.args[0]))
-        for file, tree in sources()
+        for file, tree in sources
         for call in calls(tree)
         if isinstance(call.func, ast.Attribute) and call.func.attr in levels and isinstance(call.args[0], ast.Constant)
     ]
@@ -159,10 +165,10 @@ def test_events_are_a_noun_and_a_past_participle() -> None:
         assert re.fullmatch(r"[a-z]+\.[a-z]+(-[a-z]+)*", event), event
 
 
-def test_every_key_of_a_log_line_is_on_the_list() -> None:
+def test_every_key_of_a_log_line_is_on_the_list(sources: Sources) -> None:
     """Lists go into the chain and not into the log line, so their keys need no place on the list."""
     unknown = []
-    for file, tree in sources():
+    for file, tree in sources:
         for call in calls(tree):
             for keyword in call.keywords:
                 if keyword.arg == "log" and isinstance(keyword.value, ast.Dict):

@@ -71,4 +71,4 @@ def test_a_role_killed_anywhere_comes_back_and_nothing_is_lost_or_doubled(
 
 @pytest.mark.timeout(1500)
 def test_a_role_killed_at_some_points_comes_back_and_nothing_is_lost_or_doubled(ground: Path, tally: Tally) -> None:
-    hold(swept(ground, "mixed", 5, 37), tally)
+    hold(swept(ground, "mixed", 5, 97), tally)

@@ -40,4 +40,4 @@ def test_an_operation_that_fails_anywhere_loses_and_doubles_nothing(
 def test_an_operation_that_fails_at_some_points_loses_and_doubles_nothing(
     ground: Path, error: str, trip: str, tally: Tally
 ) -> None:
-    hold(swept(ground, trip, 5, 61, error), error, tally)
+    hold(swept(ground, trip, 5, 181, error), error, tally)

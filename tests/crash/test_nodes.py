@@ -237,6 +237,7 @@ def test_a_kill_a_stop_and_a_cut(tmp_path: Path) -> None:
         check(site, sweep(site, ["stop", "kill", "cut"], random.Random(1), shared=1.0))
 
 
+@pytest.mark.torture
 def test_another_machine_takes_the_name(tmp_path: Path) -> None:
     with running(tmp_path, 2) as site:
         site.take("b")

@@ -56,7 +56,7 @@ def test_a_site_that_loses_its_power_comes_back_and_nothing_is_lost_or_doubled(
 
 
 @pytest.mark.timeout(1500)
-def test_a_site_that_loses_its_power_a_few_times_comes_back_and_nothing_is_lost_or_doubled(
+def test_a_site_that_loses_its_power_twice_comes_back_and_nothing_is_lost_or_doubled(
     ground: Path, tally: Tally
 ) -> None:
-    cut(ground, 1, 4, tally)
+    cut(ground, 1, 2, tally)

@@ -68,7 +68,16 @@ def _contract(word: str) -> list[str]:
 
 
 def _acceptance() -> list[str]:
-    names = ("joining", "rolling_upgrade", "wake_ups", "two_nodes", "deciding_at_nodes", "split_nodes", "old_ledgers")
+    names = (
+        "postgresql",
+        "joining",
+        "rolling_upgrade",
+        "wake_ups",
+        "two_nodes",
+        "deciding_at_nodes",
+        "split_nodes",
+        "old_ledgers",
+    )
     return [
         f"tests/acceptance/test_{name}.py" for name in names if (_ROOT / f"tests/acceptance/test_{name}.py").is_file()
     ]

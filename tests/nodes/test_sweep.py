@@ -14,6 +14,7 @@ _SEEDS = range(int(os.environ.get("GATEWAY_SWEEP_SEEDS", "0")))
 _PARTNERS = int(os.environ.get("GATEWAY_SWEEP_PARTNERS", "50"))
 
 
+@pytest.mark.torture
 @pytest.mark.timeout(300)
 def test_a_node_killed_and_a_node_without_its_store() -> None:
     with running(1, 6, lease=3.0) as sweep:  # so many that each node has some

@@ -19,7 +19,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +27,7 @@ from gateway.errors import ServerFailed
 from gateway.storage.durable import sync_directory
 from gateway.transport.names import own_file_fault
 from gateway.transport.sshd.config import render_authorized_keys, render_config
+from gateway.transport.sshd.left_over import STOP_SECONDS, end_predecessor, end_sessions, pid_in
 from gateway.transport.sshd.machine import (
     check_server,
     host_kinds,
@@ -39,7 +39,6 @@ from gateway.transport.sshd.machine import (
 from gateway.transport.sshd.spec import ServerSpec
 
 _START_SECONDS: Final = 15.0
-_STOP_SECONDS: Final = 8.0
 _LAST_WORDS_SECONDS: Final = 2.0
 """How long is waited for what sshd said at its end."""
 _PRIVILEGE_SEPARATION: Final = Path("/run/sshd")
@@ -75,7 +74,7 @@ class ManagedServer:
     @property
     def pid(self) -> int | None:
         """Sshd's process, while it runs."""
-        return _pid_in(self.spec.pid_file) if self.is_alive() else None
+        return pid_in(self.spec.pid_file) if self.is_alive() else None
 
     def write(self) -> bool:
         """Write sshd_config, the key files and the partners' directories; whether sshd_config changed."""
@@ -113,7 +112,7 @@ class ManagedServer:
             if os.geteuid() == 0:
                 _PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)  # gone at every boot, and sshd insists on it
             self._test(sshd)
-            _end_predecessor(self.spec)
+            end_predecessor(self.spec)
             self._launch(sshd)
         except OSError as error:
             raise ServerFailed(f"the SFTP server cannot be started: {error.strerror}") from error
@@ -171,11 +170,11 @@ class ManagedServer:
         if guard is None:
             return
         if guard.poll() is not None:
-            _end_sessions(self._told_over)
+            end_sessions(self._told_over)
         if guard.stdin is not None:
             guard.stdin.close()
         try:
-            guard.wait(_STOP_SECONDS)
+            guard.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             os.killpg(guard.pid, signal.SIGKILL)
             guard.wait()
@@ -251,46 +250,3 @@ def _program(name: str) -> str:
     if found is None:
         raise ServerFailed(f"{name} is not installed (`apt-get install openssh-server`)")
     return str(Path(found).resolve())
-
-
-def _pid_in(path: Path) -> int | None:
-    try:
-        return int(path.read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return None
-
-
-def _end_predecessor(spec: ServerSpec) -> None:
-    """End an sshd of this site that a killed gateway left behind: the pid file names it, its command line proves it."""
-    pid = _pid_in(spec.pid_file)
-    if pid is None:
-        return
-    deadline = time.monotonic() + _STOP_SECONDS
-    while _is_ours(pid, spec.config_file):
-        number = signal.SIGTERM if time.monotonic() < deadline - _STOP_SECONDS / 2 else signal.SIGKILL
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            break
-        except PermissionError as error:
-            raise ServerFailed("an SFTP server of this site runs under another user: end it first") from error
-        if time.monotonic() > deadline:
-            raise ServerFailed(f"an older SFTP server of this site does not end (process {pid})")
-        time.sleep(0.05)
-    spec.pid_file.unlink(missing_ok=True)
-
-
-def _end_sessions(told_over: Path) -> None:
-    """End what has this socket as its standard error: sshd's sessions, which no guard is there to end."""
-    for entry in Path("/proc").glob("[1-9]*"):
-        with suppress(OSError):
-            if (entry / "fd" / "2").readlink() == told_over:
-                os.kill(int(entry.name), signal.SIGTERM)
-
-
-def _is_ours(pid: int, config: Path) -> bool:
-    try:
-        arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
-    return os.fsencode(config) in arguments and b"sshd" in arguments

@@ -21,6 +21,7 @@ from gateway.domain.characters import called
 from gateway.errors import ConfigurationInvalid, DiskFailed
 from gateway.sample.extract import ExtractSampler
 from gateway.validation.contract import Report
+from gateway.validation.extract import validator
 from gateway.validation.extract.compiled import library
 from gateway.validation.extract.fields import MESSAGES, character_fault, field_fault, field_pattern
 from gateway.validation.extract.finding_log import ExtractLimits
@@ -63,8 +64,20 @@ def extract(*rows: bytes, end: bytes = b"\n") -> bytes:
     return b"".join(line + end for line in (HEADER, *rows))
 
 
+class Inline:
+    """A copy's part, read by this process. Whether real copies are told apart and joined, other tests ask."""
+
+    def __init__(self, work: Callable[[], bytes]) -> None:
+        self.answer = work
+
+    def close(self) -> None: ...
+
+
 @pytest.fixture
-def check(tmp_path: Path) -> Check:
+def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Check:
+    """What all ways to read say of a content. A process of the whole suite is too large to be copied twice for each of thousands of contents."""
+    monkeypatch.setattr(validator, "Forked", Inline)
+
     def checked(content: bytes) -> Report:
         path = tmp_path / "extract.csv"
         path.write_bytes(content)
@@ -442,8 +455,8 @@ def test_right_file_is_read_in_parts_alone(tmp_path: Path, monkeypatch: pytest.M
     report = VALIDATOR.validate(path)
     monkeypatch.setattr(ExtractValidator, "_read_in_order", lambda *_: pytest.fail("it was not read in parts"))
     for processors in (2, 3, 4):
-        validator = ExtractValidator(SCHEMAS, ExtractLimits(part=1000), allow_test_numbers=True, processors=processors)
-        assert validator.validate(path) == report
+        parts = ExtractValidator(SCHEMAS, ExtractLimits(part=1000), allow_test_numbers=True, processors=processors)
+        assert parts.validate(path) == report
 
 
 @given(data=st.data())
@@ -457,8 +470,8 @@ def test_what_belongs_together_is_found_across_parts(data: st.DataObject, tmp_pa
     path = tmp_path / "extract.csv"
     path.write_bytes(extract(*rows))
     limits = ExtractLimits(part=data.draw(st.integers(60, 3000)))
-    validator = ExtractValidator(SCHEMAS, limits, allow_test_numbers=True, processors=data.draw(st.integers(2, 4)))
-    assert validator.validate(path) == VALIDATOR.validate(path)
+    parts = ExtractValidator(SCHEMAS, limits, allow_test_numbers=True, processors=data.draw(st.integers(2, 4)))
+    assert parts.validate(path) == VALIDATOR.validate(path)
 
 
 def test_part_whose_reader_dies_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from gateway.administration.site.node_checks import examine_nodes
 from gateway.daemon import lock
@@ -20,7 +20,7 @@ from gateway.daemon.supervisor import Supervisor
 from gateway.errors import NodeRunsElsewhere
 from gateway.ledger.postgresql import holding
 from gateway.ledger.postgresql.holding import held
-from gateway.ledger.tables import NODES
+from gateway.ledger.tables import LANE_OWNERS, NODES
 from gateway.settings.home import Home
 from gateway.settings.ledger import LedgerSettings
 from gateway.settings.likeness import likeness
@@ -50,11 +50,16 @@ def site(settings: Settings) -> Iterator[Site]:
     """Nodes a and b, which say that they are configured as `settings`."""
     with closing(opened(settings.ledger.url)) as ledger:
         made = Site(settings.ledger.url, ledger)
-        made.beat("a", "b")
-        alike(made, settings, "a", "b")
-        yield made
-        for beat in made.beats.values():
-            beat._ledger.close()
+        try:
+            made.beat("a", "b")
+            alike(made, settings, "a", "b")
+            yield made
+        finally:
+            for beat in made.beats.values():
+                beat._ledger.close()
+            with ledger.beside_chain() as connection:
+                for table in (LANE_OWNERS, NODES):  # the next test's nodes start under the same names
+                    connection.execute(delete(table))
 
 
 def alike(site: Site, settings: Settings, *names: str) -> None:
