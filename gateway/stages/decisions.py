@@ -26,15 +26,13 @@ from gateway.ledger.units import Consignment, Receipt, Transfer, required
 from gateway.stages.context import StageContext
 from gateway.stages.kept_files import let_go, locked_away
 
+_ON_ITS_WAY: Final = "it is on its way, and only its receipt says what became of it"
 _NOW: Final[Mapping[tuple[Direction, State], str]] = {
     (Direction.OUT, State.ADMITTED): "it can be held or returned",
     (Direction.OUT, State.VALIDATED): "it can be held or returned",
-    (Direction.OUT, State.PACKED): "it is on its way, and only its receipt says what became of it",
-    (Direction.OUT, State.SEALED): "it is on its way, and only its receipt says what became of it",
-    (
-        Direction.OUT,
-        State.SENT,
-    ): "it is on its way, and only its receipt says what became of it; `gateway retry` sends it again where none comes",
+    (Direction.OUT, State.PACKED): _ON_ITS_WAY,
+    (Direction.OUT, State.SEALED): _ON_ITS_WAY,
+    (Direction.OUT, State.SENT): f"{_ON_ITS_WAY}; `gateway retry` sends it again where none comes",
     (Direction.OUT, State.RECEIPTED): "the partner has it, and only the partner can give it back",
     (Direction.OUT, State.INGESTED): "the partner has it and has taken it in",
     (Direction.OUT, State.REJECTED): "it was given back, and is in spool/returned; drop it again to send it",

@@ -18,6 +18,7 @@ from gateway.demo.postgresql import ServerMissing, require
 
 _ROOT: Final = Path(__file__).parents[2]
 _PYTEST: Final = (sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider")
+_SIDE_BY_SIDE: Final = (*_PYTEST, "-n4", "--dist", "loadfile", "-m", "not torture")
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,10 @@ def steps() -> list[Step]:
     contracts = [path for pattern in ("dispatch", "object", "payload", "store") for path in _contract(pattern)]
     return [
         Step(
-            "contract of the ledger, on SQLite and on PostgreSQL", (*_PYTEST, "tests/unit/ledger", "tests/unit/stages")
+            "contract of the ledger, on SQLite and on PostgreSQL",
+            (*_SIDE_BY_SIDE, "tests/unit/ledger", "tests/unit/stages"),
         ),
-        Step("contracts of the store and of wake-ups, on each of theirs", (*_PYTEST, *contracts)),
+        Step("contracts of the store and of wake-ups, on each of theirs", (*_SIDE_BY_SIDE, *contracts)),
         Step(
             "a machine joins, versions side by side, wake-ups, what people decide, accounts of their own",
             (*_PYTEST, *_acceptance()),

@@ -91,7 +91,7 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[Need]:
     for lane in health.lanes:
         if lane.state == "held":
             says = f"the lane to {lane.partner} is held: {lane.reason}"
-            yield Need(Topic.HELD, says, f"; `gateway release {lane.partner}`")
+            yield Need(Topic.HELD, says, f"; `gateway release {lane.partner} --reason TEXT`")
         elif lane.alarm is not None:
             is_lost = lane.alarm.code == StoreFileLost.code
             then = (
@@ -107,7 +107,11 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[Need]:
     for landing in health.landings:
         yield Need(Topic.LANDINGS, _landing(landing), "; docs/operators/limits-and-windows.md")
     if number := len(health.held):
-        yield Need(Topic.HELD, f"{number} held for a decision", ": `gateway release ID`, or `gateway return ID`")
+        yield Need(
+            Topic.HELD,
+            f"{number} held for a decision",
+            ": `gateway release ID --reason TEXT`, or `gateway return ID --reason TEXT`",
+        )
     if number := health.written_late or 0:
         says = f"{number} written to after they were taken"
         yield Need(Topic.MACHINE, says, f": spool/returned has each, with NAME{late_ending}")

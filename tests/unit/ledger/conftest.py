@@ -10,7 +10,7 @@ import pytest
 
 from gateway.ledger.place import Place
 from gateway.ledger.store import Ledger
-from tests.fakes.ledgers import Ledgers, kind
+from tests.fakes.ledgers import Ledgers, PostgresqlLedgers, kind, on_postgresql
 from tests.fakes.two_ledgers import Pair, change, two_ledgers
 
 
@@ -84,3 +84,15 @@ def books(written: tuple[Place, Place], ledgers: Ledgers, tmp_path: Path) -> Ite
     yield BothBooks(*made)
     for each in made:
         each.ledger.close()
+
+
+@pytest.fixture(scope="module")
+def server() -> PostgresqlLedgers:
+    """Skips the test where PostgreSQL is not installed."""
+    return on_postgresql()
+
+
+@pytest.fixture
+def place(server: PostgresqlLedgers, tmp_path: Path) -> str:
+    """A ledger with its tables and nothing in them, in a database."""
+    return str(server.new(tmp_path))

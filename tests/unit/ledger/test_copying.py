@@ -21,17 +21,12 @@ from gateway.ledger.place import Place
 from gateway.ledger.store import Ledger
 from gateway.ledger.tables import METADATA
 from tests.deciding import COPIES
-from tests.fakes.ledgers import PostgresqlLedgers, SqliteLedgers, on_postgresql
+from tests.fakes.ledgers import PostgresqlLedgers, SqliteLedgers
 from tests.fakes.two_ledgers import Pair, two_ledgers
 from tests.unit.cli.conftest import Run, run
 from tests.unit.ledger.conftest import _exchange
 
 __all__ = ["run"]
-
-
-@pytest.fixture(scope="module")
-def server() -> PostgresqlLedgers:
-    return on_postgresql()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,20 +35,9 @@ from gateway.ledger.store import Ledger, Transaction
 from gateway.ledger.tables import EVENTS, LANE_OWNERS, LANES, NODES, TRANSFERS
 from gateway.settings.node import NodeSettings
 from gateway.stages.node_lanes import NodeLanes
-from tests.fakes.ledgers import PostgresqlLedgers, on_postgresql
 
 PARTNERS = tuple(f"E{number:08}" for number in range(6))
 LEASE = 100.0  # of time that the tests make pass
-
-
-@pytest.fixture(scope="module")
-def server() -> PostgresqlLedgers:
-    return on_postgresql()
-
-
-@pytest.fixture
-def place(server: PostgresqlLedgers, tmp_path: Path) -> str:
-    return str(server.new(tmp_path))
 
 
 @pytest.fixture

@@ -32,20 +32,9 @@ from gateway.ledger.postgresql.listening import prepare
 from gateway.ledger.store import Ledger
 from gateway.ledger.tables import LANE_OWNERS, NODES, PEOPLE, TRANSFERS
 from gateway.settings.node import NodeSettings
-from tests.fakes.ledgers import PostgresqlLedgers, on_postgresql
 from tests.unit.ledger.test_nodes import LEASE, PARTNERS, Site, admit, opened
 
 ALICE = "hb1042"
-
-
-@pytest.fixture(scope="module")
-def server() -> PostgresqlLedgers:
-    return on_postgresql()
-
-
-@pytest.fixture
-def place(server: PostgresqlLedgers, tmp_path: Path) -> str:
-    return str(server.new(tmp_path))
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ from gateway.ledger.postgresql.driver import said
 from gateway.ledger.queries import events, figures, search
 from gateway.ledger.store import Ledger, Transaction, read_head
 from gateway.ledger.tables import CHECKS, METADATA, PEOPLE, PRINTINGS, REQUESTS, TRANSFERS
-from tests.fakes.ledgers import PostgresqlLedgers, SqliteLedgers, on_postgresql
+from tests.fakes.ledgers import PostgresqlLedgers, SqliteLedgers
 from tests.unit.ledger.test_commitments import look
 
 ROW = {
@@ -55,11 +55,6 @@ ROW = {
     "expires": 0.1 + 0.2,
     "state": "admitted",
 }
-
-
-@pytest.fixture(scope="module")
-def server() -> PostgresqlLedgers:
-    return on_postgresql()
 
 
 @pytest.fixture
