@@ -22,10 +22,10 @@ from gateway.administration.credentials.store import Store
 from gateway.administration.people import roster
 from gateway.domain.decision import Decision
 from gateway.domain.people import PersonRole
-from gateway.ledger.migrate import migrate
 from gateway.ledger.queries import events
 from gateway.ledger.store import Ledger
 from gateway.settings.console import ConsoleSettings
+from tests.fakes.ledgers import SqliteLedgers
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 """A hash in 0.1 ms. The real one takes 64 MiB and a quarter of a second."""
@@ -89,7 +89,7 @@ class Desk:
 @contextmanager
 def desk(directory: Path, settings: ConsoleSettings | None = None) -> Iterator[Desk]:
     """One in an empty directory."""
-    migrate(directory / "ledger.sqlite3")
+    SqliteLedgers().new(directory / "ledger.sqlite3")
     moment = [START]
     made: list[Desk] = []
 

@@ -30,6 +30,7 @@ from gateway.settings.secrets import Secrets
 from gateway.settings.write import render_gateway_toml, write_partner, write_text
 from gateway.transport.keys import make_key_pair
 from tests.fakes.keybox import write_keybox
+from tests.fakes.ledgers import SqliteLedgers
 
 OWN, GOOD, BAD = "DWP", "E08000004", "E09000030"
 FINGERPRINTS = {code: digit * 40 for code, digit in ((OWN, "0"), (GOOD, "1"), (BAD, "2"))}
@@ -153,7 +154,7 @@ def home(tmp_path: Path, ssh_lines: list[str]) -> Home:
     write_keybox(rings.partner_ring(GOOD), FINGERPRINTS[GOOD])
     write_keybox(rings.partner_ring(BAD), FINGERPRINTS[BAD])
     write_keybox(rings.old_ring(BAD, OLD), OLD)
-    stores.create_ledger(site.ledger)
+    SqliteLedgers().new(site.ledger)
     return site
 
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from gateway.errors import LedgerRolledBack
 from gateway.ledger.chain import Head
 from gateway.ledger.head_file import HeadFile
-from gateway.ledger.migrate import migrate
 from gateway.ledger.store import Ledger, read_head
+from tests.fakes.ledgers import SqliteLedgers
 
 SHA256 = "5" * 64
 
@@ -31,7 +31,7 @@ class Site:
         self.path = root / "ledger" / "ledger.sqlite3"
         self.record = root / "ledger-head"
         self.head_file = HeadFile(self.record)
-        migrate(self.path)
+        SqliteLedgers().new(self.path)
 
     @contextmanager
     def opened(self) -> Iterator[Ledger]:
