@@ -4,14 +4,16 @@ The dropped file is set aside only after its copy and its row are durable. A cra
 leaves a row whose `spool_file` says which file is still to be set aside, so that it is not taken a second time. What
 cannot be a submission at all (a link, a directory, a name that cannot be carried) goes back with the reason: that is an
 event of the chain, but no transfer.
+
+Long because files and rows are put right here after every way in which the step between them can break off.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -21,6 +23,7 @@ from gateway.domain.retry import is_due
 from gateway.domain.states import Direction
 from gateway.errors import DiskFailed, DiskFull, LaneLost, LedgerBusy, Reject, StillBeingWritten, StoreUnreachable
 from gateway.ledger.queries import custody, identities
+from gateway.ledger.store import Connection
 from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer, required
 from gateway.spool.custody import orphans
@@ -70,15 +73,27 @@ class Admit:
     def recover(self) -> None:
         """Finish what a crash cut short. To be called before the first step."""
         context = self._context
-        # `gateway submit` puts its files into custody before their rows. Where it does not end, the next start does this.
-        with suppress(LedgerBusy), nobody_naming(context.home.custody, _SUBMITTING_SECONDS):
-            with context.ledger.read() as connection:
-                known = custody.ids_in_custody(connection)
-            for path in orphans(context.home.custody, known):
-                path.unlink(missing_ok=True)
+        self._remove_without_row(context.ledger.read)
         self._finish_admitted()
         with context.ledger.read() as connection:
             self._aside.recover(partial(identities.digests, connection, Direction.OUT))
+
+    def _remove_without_row(self, connected: Callable[[], AbstractContextManager[Connection]]) -> None:
+        """Remove copies whose rows never came. `gateway submit` puts its files into custody before their rows: where it does not end, the next
+        look back or start does this.
+        """
+        home = self._context.home
+        with suppress(LedgerBusy), nobody_naming(home.custody, _SUBMITTING_SECONDS):
+            with connected() as connection:
+                known = custody.ids_in_custody(connection)
+            for path in orphans(home.custody, known):
+                path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _as_writer(self) -> Iterator[Connection]:
+        """A commit of ours of which nothing was heard has ended by then, one way or the other."""
+        with self._context.ledger.write() as transaction:
+            yield transaction.connection
 
     def _finish_admitted(self) -> None:
         """Set aside what was taken and recorded before, and say so in its rows."""
@@ -101,6 +116,7 @@ class Admit:
         context = self._context
         self._late_writes.look()
         if self._look_back:
+            self._remove_without_row(self._as_writer)
             self._finish_admitted()
         if not self._has_room():
             return Step(due=context.clock() + 5.0)

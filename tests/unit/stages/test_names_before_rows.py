@@ -19,7 +19,7 @@ from gateway.daemon.recovery import tidy
 from gateway.domain.decision import Decision
 from gateway.domain.requests import Act
 from gateway.domain.states import Direction, State
-from gateway.errors import Defer, FileInfected, LedgerBusy
+from gateway.errors import Defer, FileInfected, LedgerAway, LedgerBusy
 from gateway.ledger.queries import consignments, custody, overview, receipts
 from gateway.ledger.queries.quarantine import is_kept, quarantined
 from gateway.ledger.store import Transaction
@@ -301,6 +301,38 @@ def admit_of(bench: Bench) -> Admit:
     return Admit(
         bench.context, Intake(bench.home.outbound, rules, frozenset({LA}), Stability(lambda: bench.now), aside), aside
     )
+
+
+@pytest.mark.parametrize("came", [False, True])
+def test_copy_of_a_commit_in_doubt_is_removed_unless_its_row_came(pair: Pair, *, came: bool) -> None:
+    """As where the database is killed: inspect goes on, and did not clear up until its next start."""
+    bench = pair.dwp
+    admit = admit_of(bench)
+    admit.recover()
+    dropped = bench.home.outbound / "claim" / LA / "a.xml"
+    dropped.write_bytes(b"claim")
+    write = bench.ledger.write
+
+    @contextmanager
+    def in_doubt() -> Iterator[Transaction]:
+        with write() as transaction:
+            yield transaction
+            if not came:
+                raise LedgerAway
+        raise LedgerAway
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(LedgerAway):
+        patch.setattr(bench.ledger, "write", in_doubt)
+        for _ in range(3):
+            admit.step()
+    assert len(list(bench.home.custody.iterdir())) == 1
+    for _ in range(3):
+        bench.now += 60.0
+        admit.step()
+    admit.close()
+    assert unspoken(bench) == []
+    assert [path.read_bytes() for path in bench.home.custody.iterdir()] == [b"claim"]
+    assert not dropped.exists()
 
 
 def test_inspect_that_starts_while_files_are_submitted_removes_none_of_them(pair: Pair) -> None:
