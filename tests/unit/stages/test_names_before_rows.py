@@ -321,14 +321,17 @@ def test_copy_of_a_commit_in_doubt_is_removed_unless_its_row_came(pair: Pair, *,
                 raise LedgerAway
         raise LedgerAway
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(LedgerAway):
-        patch.setattr(bench.ledger, "write", in_doubt)
+    def some_steps() -> None:
         for _ in range(3):
+            bench.now += 60.0
             admit.step()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench.ledger, "write", in_doubt)
+        with pytest.raises(LedgerAway):
+            some_steps()
     assert len(list(bench.home.custody.iterdir())) == 1
-    for _ in range(3):
-        bench.now += 60.0
-        admit.step()
+    some_steps()
     admit.close()
     assert unspoken(bench) == []
     assert [path.read_bytes() for path in bench.home.custody.iterdir()] == [b"claim"]
