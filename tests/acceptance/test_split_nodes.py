@@ -10,6 +10,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -168,14 +169,26 @@ def delivered(split: Split, number: int) -> Path:
     return path
 
 
+@contextmanager
+def ended(split: Split) -> Iterator[None]:
+    """The first node ends, and works again afterwards: whichever test comes next."""
+    split.north.end_all()
+    try:
+        yield
+    finally:
+        for role in ROLES:
+            split.north.begin(role)
+    wait_until(lambda: split.nodes()["north-1"]["state"] == "up", 90, "the node again")
+
+
 def test_the_other_node_takes_over_what_is_of_every_role(split: Split) -> None:
-    north, south, la = split.north, split.south, split.la
-    north.end_all()
-    wait_until(lambda: split.nodes()["north-1"]["state"] == "gone", 30, "the node to be gone")
-    wait_until(lambda: not south.json("nodes")["without"], 60, "all lanes at the other node")
-    name, content = drop(south, la.code, 5)
-    wait_until(partial(is_receipted, south, name), 150, "the receipt")
-    assert la.inbound("claim", "DWP")[name] == content
-    assert delivered(split, 2).stat().st_uid == pwd.getpwnam(ACCOUNTS["inspect"]).pw_uid
+    south, la = split.south, split.la
+    with ended(split):
+        wait_until(lambda: split.nodes()["north-1"]["state"] == "gone", 30, "the node to be gone")
+        wait_until(lambda: not south.json("nodes")["without"], 60, "all lanes at the other node")
+        name, content = drop(south, la.code, 5)
+        wait_until(partial(is_receipted, south, name), 150, "the receipt")
+        assert la.inbound("claim", "DWP")[name] == content
+        assert delivered(split, 2).stat().st_uid == pwd.getpwnam(ACCOUNTS["inspect"]).pw_uid
     south.gateway("audit", "verify", "--deep")
     assert [*differences(load(south.home))] == []
