@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -23,7 +23,6 @@ from gateway.domain.retry import is_due
 from gateway.domain.states import Direction
 from gateway.errors import DiskFailed, DiskFull, LaneLost, LedgerBusy, Reject, StillBeingWritten, StoreUnreachable
 from gateway.ledger.queries import custody, identities
-from gateway.ledger.store import Connection
 from gateway.ledger.tables import TRANSFERS
 from gateway.ledger.units import Transfer, required
 from gateway.spool.custody import orphans
@@ -65,35 +64,32 @@ class Admit:
         self._late_writes = LateWrites(context, aside)
         self._open_long: set[Key] = set()
         """Files of which the log says that somebody has them open."""
-        self._look_back = False
-        """Whether rows were written, or may have been, without what follows them here."""
+        self._in_doubt: Sequence[tuple[Drop, str, Taken]] = ()
+        """Copies whose rows were written, or may have been, without what follows them here."""
         self._later: dict[str, float] = {}
         """Until when files are left alone that the disk did not let us read or remove, by fingerprint."""
 
     def recover(self) -> None:
         """Finish what a crash cut short. To be called before the first step."""
         context = self._context
-        self._remove_without_row(context.ledger.read)
+        # `gateway submit` puts its files into custody before their rows. Where it does not end, the next start does this.
+        with suppress(LedgerBusy), nobody_naming(context.home.custody, _SUBMITTING_SECONDS):
+            with context.ledger.read() as connection:
+                known = custody.ids_in_custody(connection)
+            for path in orphans(context.home.custody, known):
+                path.unlink(missing_ok=True)
         self._finish_admitted()
         with context.ledger.read() as connection:
             self._aside.recover(partial(identities.digests, connection, Direction.OUT))
 
-    def _remove_without_row(self, connected: Callable[[], AbstractContextManager[Connection]]) -> None:
-        """Remove copies whose rows never came. `gateway submit` puts its files into custody before their rows: where it does not end, the next
-        look back or start does this.
-        """
-        home = self._context.home
-        with suppress(LedgerBusy), nobody_naming(home.custody, _SUBMITTING_SECONDS):
-            with connected() as connection:
-                known = custody.ids_in_custody(connection)
-            for path in orphans(home.custody, known):
-                path.unlink(missing_ok=True)
-
-    @contextmanager
-    def _as_writer(self) -> Iterator[Connection]:
-        """A commit of ours of which nothing was heard has ended by then, one way or the other."""
+    def _look_back(self) -> None:
+        """Remove the copies in doubt whose rows never came, and finish what came."""
+        # As a writer: a commit of which nothing was heard has ended by then, one way or the other.
         with self._context.ledger.write() as transaction:
-            yield transaction.connection
+            ids = [identity for _, identity, _ in self._in_doubt]
+            came = {row.id for row in identities.by_ids(transaction.connection, Direction.OUT, ids)}
+        self._remove_copies([each for each in self._in_doubt if each[1] not in came])
+        self._finish_admitted()
 
     def _finish_admitted(self) -> None:
         """Set aside what was taken and recorded before, and say so in its rows."""
@@ -110,14 +106,13 @@ class Admit:
             if directory.is_dir():
                 fsync_directory(directory)
         self._forget_spool_files(gone)
-        self._look_back = False
+        self._in_doubt = ()
 
     def step(self) -> Step:
         context = self._context
         self._late_writes.look()
-        if self._look_back:
-            self._remove_without_row(self._as_writer)
-            self._finish_admitted()
+        if self._in_doubt:
+            self._look_back()
         if not self._has_room():
             return Step(due=context.clock() + 5.0)
         found = list(islice((found for found in self._intake.scan() if not self._is_stuck(found)), BATCH))
@@ -194,12 +189,12 @@ class Admit:
             for drop, identity, copy in taken
         ]
         if admitted:
-            self._look_back = True
+            self._in_doubt = taken
             try:
                 with context.ledger.write() as transaction:
                     record_admitted(context, transaction, admitted)
             except (LedgerBusy, LaneLost, DiskFull):
-                self._look_back = False
+                self._in_doubt = ()
                 self._remove_copies(taken)  # for certain no row was written
                 raise
         gone = self._release([(drop, identity, copy.sha256) for drop, identity, copy in taken])
@@ -207,7 +202,7 @@ class Admit:
         # A gateway that works alone saves this transaction: its `validate` clears the rows' `spool_file` where the file is gone.
         if context.node is not None:
             self._forget_spool_files(gone)
-        self._look_back = False
+        self._in_doubt = ()
         return len(taken)
 
     def _remove_copies(self, taken: Iterable[tuple[Drop, str, Taken]]) -> None:

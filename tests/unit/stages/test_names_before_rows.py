@@ -331,9 +331,12 @@ def test_copy_of_a_commit_in_doubt_is_removed_unless_its_row_came(pair: Pair, *,
         with pytest.raises(LedgerAway):
             some_steps()
     assert len(list(bench.home.custody.iterdir())) == 1
+    brought = bench.home.custody / bench.context.new_id()
+    brought.write_bytes(b"what another role brings here meanwhile")
     some_steps()
     admit.close()
-    assert unspoken(bench) == []
+    assert unspoken(bench) == [brought]
+    brought.unlink()
     assert [path.read_bytes() for path in bench.home.custody.iterdir()] == [b"claim"]
     assert not dropped.exists()
 
