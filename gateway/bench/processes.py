@@ -33,6 +33,8 @@ class Meter:
     def __init__(self) -> None:
         self._peaks: dict[str, int] = {}
         self._accounts = Accounts()
+        self._names: dict[tuple[int, int], str] = {}
+        """What each process was at the last look at which it said so: one that ends has an account still, and no command line."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look_on, name="bench-meter", daemon=True)
         self.cost = Cost(0.0, 0.0, {})
@@ -64,13 +66,16 @@ class Meter:
         labels: dict[int, str] = {}
         seen = []
         for pid, fields in _descendants():  # parents before their children
-            parent = int(fields[1])
+            parent, identity = int(fields[1]), (pid, int(fields[19]))
             try:
-                name, peak = _label(pid), high_water(pid)
+                words, peak = _words(pid), high_water(pid)
+                if any(words) or identity not in self._names:
+                    self._names[identity] = _label(pid, words)
             except OSError:
                 continue  # it ended meanwhile
+            name = self._names[identity]
             labels[pid] = _label_below(labels.get(parent, ""), name)
-            seen.append(Seen((pid, int(fields[19])), labels[pid], parent, Account.from_stat(fields)))
+            seen.append(Seen(identity, labels[pid], parent, Account.from_stat(fields)))
             if peak:
                 self._peaks[name] = max(self._peaks.get(name, 0), peak)
         self._accounts.look(seen, Account(0.0, 0.0, own.children_user, own.children_system))
@@ -96,7 +101,7 @@ def family() -> Mapping[int, str]:
     found = {}
     for pid, _ in _descendants():
         try:
-            found[pid] = _label(pid)
+            found[pid] = _label(pid, _words(pid))
         except OSError:
             continue
     return found
@@ -133,9 +138,13 @@ def _stat(pid: int) -> list[str] | None:
     return text.rpartition(")")[2].split()
 
 
-def _label(pid: int) -> str:
+def _words(pid: int) -> list[str]:
+    """A process's command line."""
+    return (_PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")
+
+
+def _label(pid: int, words: list[str]) -> str:
     """`SITE ROLE` for the gateway's own processes, the program's name for others."""
-    words = (_PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")
     for module, label in _WITHOUT_SITE.items():
         if module in words:
             return label

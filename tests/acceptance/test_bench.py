@@ -61,6 +61,7 @@ def test_the_loader_makes_the_rows_that_a_plain_script_makes_of_the_same_claims(
         outcome = loader(Ground(tmp_path, date(2026, 11, 25), 8_000, True, lambda _text: None, stack))
     assert [(run.contestant, run.files) for run in outcome.runs] == [("plain script", 200), ("gateway", 200)]
     script, whole = outcome.runs
+    assert whole.cost.roles["gateway load"].seconds > 0
     assert whole.cost.cpu - outcome.figures[0].value < CPU_FACTOR * script.cost.cpu
 
 

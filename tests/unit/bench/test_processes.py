@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 from gateway.bench.processes import Meter, family, high_water, open_files
 
@@ -34,3 +36,22 @@ def test_own_time_does_not_count() -> None:
     with Meter() as meter:
         sum(number * number for number in range(500_000))
     assert meter.cost.cpu < 0.02
+
+
+def test_process_that_is_looked_at_while_it_ends_is_still_what_it_was() -> None:
+    """The kernel has its account then, and no command line of it any more."""
+    with (
+        subprocess.Popen(
+            [sys.executable, "-c", f"{BUSY}print(flush=True)\n{HUNGRY}", "gateway", "load"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as child,
+        Meter() as meter,
+    ):
+        assert child.stdout is not None
+        child.stdout.readline()
+        time.sleep(0.6)  # two looks
+        child.kill()
+        while Path(f"/proc/{child.pid}/cmdline").read_bytes():
+            time.sleep(0.01)
+    assert meter.cost.roles["gateway load"].seconds >= 0.2
