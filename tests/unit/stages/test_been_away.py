@@ -83,10 +83,10 @@ def test_what_waited_for_a_month_at_the_sender_is_delivered_oldest_first_in_each
 
 
 def test_what_landed_while_nothing_ran_is_delivered_oldest_first_in_each_flow(pair: Pair) -> None:
-    dropped = drop(pair.dwp, 12, lambda: pair.work_alone(pair.dwp))
+    dropped = drop(pair.dwp, 30, lambda: pair.work_alone(pair.dwp))
     landing = pair.la.home.landing_in("DWP")
     landed = sorted(landing.iterdir(), reverse=True)
-    assert len(landed) >= 27
+    assert len(landed) >= 68
     for path in landed:  # so that the directory has them in another order
         path.rename(path.with_suffix(".away"))
         path.with_suffix(".away").rename(path)

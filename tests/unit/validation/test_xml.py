@@ -251,7 +251,8 @@ def test_each_limit_holds(limits: XmlLimits, code: str) -> None:
 
 EXHAUSTING: Final[dict[str, Callable[[], bytes]]] = {
     "attributes": lambda: b"<a" + b"".join(b' a%d=""' % n for n in range(200_000)) + b"/>",
-    "nodes": lambda: b'<Claims xmlns="urn:gateway:claim:1.0">' + b"<Header/>" + b"<Claim/>" * 400_000 + b"</Claims>",
+    "nodes": lambda: b'<Claims xmlns="urn:gateway:claim:1.0">' + b"<Header/>" + b"<Claim/>" * 900_000 + b"</Claims>",
+    "records": lambda: b'<Claims xmlns="urn:gateway:claim:1.0"><Header/>' + b"<Claim/>" * 450_000 + b"</Claims>",
     "wrong-values": lambda: (
         b'<Claims xmlns="urn:gateway:claim:1.0"><Header/>' + b"<Claim><Nino>x</Nino></Claim>" * 200_000 + b"</Claims>"
     ),
