@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pyotp
 import pytest
+from playwright.sync_api import Route
 
 from tests.acceptance.sites import claim, wait_until
 from tests.browser.browsing import PASSWORD, STEP, Person
@@ -500,3 +501,30 @@ def test_open_page_shows_what_happens_and_says_when_the_session_has_ended(
     other.close()
     person.page.get_by_text("You are signed out").wait_for(timeout=40_000)
     assert person.violations() == []
+
+
+def test_open_page_that_could_not_renew_itself_tries_again_though_nothing_else_happens(
+    sites: tuple[ConsoleSite, ConsoleSite], enter: Enter
+) -> None:
+    dwp = sites[0]
+    person = enter(dwp, "op1")
+    person.see("/transfers")
+    failed: list[str] = []
+
+    def fail(route: Route) -> None:
+        if "x-live" not in route.request.headers:
+            route.continue_()
+            return
+        failed.append(route.request.url)
+        route.abort()
+
+    person.page.route("**/transfers", fail)
+    name, content = claim(79)
+    dwp.site.drop("claim", LA, name, content)
+    dwp.site.wait_for(name, "receipted")
+    person.page.wait_for_timeout(2_000)  # the last that happened is told within a second
+    assert failed
+    assert person.page.get_by_role("link", name=name).count() == 0
+    person.page.unroute("**/transfers")
+    person.page.get_by_role("link", name=name).wait_for(timeout=15_000)
+    person.complaints = [said for said in person.complaints if "ERR_FAILED" not in said]

@@ -20,7 +20,8 @@ if (live && window.EventSource) {
       const fresh = page.querySelector("[data-live]");
       if (fresh) live.replaceChildren(...fresh.childNodes);
     } catch {
-      stale = true; // the next that happens, or whoever comes back, has it asked for again
+      stale = true; // nothing else may happen that would have it asked for again
+      setTimeout(renew, 5000);
       return;
     } finally {
       asking = false;
