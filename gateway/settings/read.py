@@ -161,10 +161,11 @@ def _within_keys(source: TomlFile | None, gateway: GatewayFile | None) -> Iterat
     if source is None or gateway is None:
         return
     keys = gateway.keys
-    line = source.places.line(("keys", "old_openpgp"))
     if (keys.old_openpgp is None) is not (keys.old_openpgp_until is None):
+        line = source.places.line(("keys", "old_openpgp"))
         yield Fault(source.file, line, "[keys] old_openpgp", "needs old_openpgp_until, and only with it")
     if keys.old_openpgp == gateway.openpgp.fingerprint:
+        line = source.places.line(("keys", "old_openpgp"))
         yield Fault(
             source.file, line, "[keys] old_openpgp", "is [openpgp] fingerprint: the current key is not the old one"
         )
