@@ -53,6 +53,8 @@ def export(
     It counts as sent: it waits for the receipt, and does not go by the link as well. Everything is signed and encrypted to the partner;
     waybill.asc lists it, signed, for whoever carries it and for `gateway import` there. Windows of flows do not hold it back.
 
+    Where the site's store has lost a sealed file, the others are written, and this says which one is not there (exit status 75).
+
     Where a medium is lost, --again lets what is not answered go by the link, or with the next export.
 
     \b
@@ -92,6 +94,7 @@ def export(
         output.show_json(done)
     else:
         _tell(done, planned=dry_run)
+    exporting.require_whole(done)
 
 
 def _tell(done: Exported, *, planned: bool) -> None:

@@ -3,7 +3,7 @@
 The files are copied, the waybill is signed and the directory gets its name before the ledger knows; then one transaction moves
 what is in it to `sent`. A crash before its commit leaves everything to the link, and a directory that may be whole: whatever
 comes from both ways is delivered once. What was exported is not sent by itself again (`stages.clock_guard`): it waits for its
-receipt until it expires, or until `again` lets it go.
+receipt until it expires, or until `again` lets it go. What the site's store has lost is left, and all else is written.
 
 Raises NotFound and ConfigurationInvalid for a partner that there is not, UsageWrong for a directory that is there or cannot be written, NotPermitted,
 DiskFailed, and what the engine and the ledger raise.
@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +28,7 @@ from gateway.domain.decision import Decision
 from gateway.domain.identity import to_text
 from gateway.domain.states import Direction, State
 from gateway.domain.waybill import Waybill, WaybillFile
-from gateway.errors import DiskFailed, DiskFull, LaneLost, LedgerBusy, NotFound, UsageWrong
+from gateway.errors import DiskFailed, DiskFull, LaneLost, LedgerBusy, NotFound, StoreFileLost, UsageWrong
 from gateway.ledger import units
 from gateway.ledger.queries import carried, identities
 from gateway.ledger.store import Connection, Transaction
@@ -38,6 +38,7 @@ from gateway.logs import Logger
 from gateway.settings.model import Settings
 from gateway.stages.context import StageContext
 from gateway.stages.kept_files import let_go, needed, sealed_file
+from gateway.stages.lost_files import put_off
 from gateway.stages.signing import Signing
 from gateway.storage.digest import copy
 from gateway.storage.directory_walk import FILE
@@ -48,11 +49,20 @@ _KIND: Final = "waybill"
 
 
 @dataclass(frozen=True)
+class Left:
+    """What could not be written, since the site's store has lost its sealed file: `kind`, id and why."""
+
+    kind: str
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Exported:
     """A directory that was written, or would be: the contract of `export --json`.
 
     `waybill` is its number, None for a dry run and where nothing waits. `files` count those inside the consignments. `behind` and
-    `receipts_behind` are not sealed yet, and go with the next one.
+    `receipts_behind` are not sealed yet, and go with the next one. What was `left` waits, with an alarm, until its file is back.
     """
 
     waybill: str | None
@@ -65,6 +75,7 @@ class Exported:
     bytes: int
     behind: int
     receipts_behind: int
+    left: tuple[Left, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,6 +113,14 @@ def export(settings: Settings, log: Logger, partner: str, directory: Path, decis
             finally:
                 shutil.rmtree(working, ignore_errors=True)
     raise LedgerBusy("What waits went by the link while it was being copied: look whether the link is up again.")
+
+
+def require_whole(done: Exported) -> None:
+    """StoreFileLost where something that waited is not on the medium."""
+    if done.left:
+        first, *others = done.left
+        more = f"; and {len(others)} more" if others else ""
+        raise StoreFileLost(f"not on the medium: {first.kind} {first.id}: {first.reason}{more}")
 
 
 def again(settings: Settings, log: Logger, partner: str, number: str, decision: Decision) -> Again:
@@ -165,22 +184,35 @@ def _attempt(
     working.chmod(
         0o755
     )  # whoever carries it reads the waybill, and another site's account imports it: all else is sealed
+    whole: list[units.Parcel] = []
+    lost: list[tuple[units.Parcel, StoreFileLost]] = []
     for row in rows:
-        if not _copied(needed(context.payloads, sealed_file(context.home, row)), row, working / _name(row)):
+        try:
+            sealed = needed(context.payloads, sealed_file(context.home, row))
+        except StoreFileLost as error:
+            lost.append((row, error))
+            continue
+        if not _copied(sealed, row, working / _name(row)):
             return None
+        whole.append(row)
+    if not whole:
+        raise lost[0][1]
     waybill = form.make(
         context.new_id(),
         context.site,
         partner,
         to_text(context.clock()),
-        [to_text(required(row.expires)) for row in rows if isinstance(row, Consignment)],
-        [WaybillFile(_name(row), required(row.sealed_size), required(row.sealed_sha256), _inside(row)) for row in rows],
+        [to_text(required(row.expires)) for row in whole if isinstance(row, Consignment)],
+        [
+            WaybillFile(_name(row), required(row.sealed_size), required(row.sealed_sha256), _inside(row))
+            for row in whole
+        ],
     )
     write_file(working / form.FILE, _signed(context, waybill), mode=0o644)
     sync_directory(working)
     _publish(working, directory)
     try:
-        done = _record(context, partner, rows, waybill, directory, decision)
+        done = _record(context, partner, whole, lost, waybill, directory, decision)
     except (LedgerBusy, LaneLost, DiskFull):
         directory.rename(working)  # for certain nothing was recorded
         raise
@@ -193,13 +225,14 @@ def _record(
     context: StageContext,
     partner: str,
     rows: Sequence[units.Parcel],
+    lost: Sequence[tuple[units.Parcel, StoreFileLost]],
     waybill: Waybill,
     directory: Path,
     decision: Decision,
 ) -> Exported | None:
-    """Move what is in the directory to `sent`; None where something of it went by the link meanwhile."""
+    """Move what is in the directory to `sent`, and have what is not there wait; None where something of it went by the link meanwhile."""
     with context.ledger.write() as transaction:
-        for row in rows:
+        for row in (*rows, *(each for each, _ in lost)):
             if identities.state_of(transaction.connection, type(row), row.key) != State.SEALED:
                 return None
         transaction.record(
@@ -213,7 +246,10 @@ def _record(
         )
         for row in rows:
             _move(context, transaction, row, waybill.number)
-        return _exported(transaction.connection, partner, rows, waybill, directory)
+        for row, error in lost:
+            put_off(context, transaction, row, error)
+        left = tuple(Left(row.kind, _subject(row), error.reason) for row, error in lost)
+        return replace(_exported(transaction.connection, partner, rows, waybill, directory), left=left)
 
 
 def _signed(context: StageContext, waybill: Waybill) -> bytes:
@@ -227,6 +263,10 @@ def _signed(context: StageContext, waybill: Waybill) -> bytes:
 def _name(row: units.Parcel) -> str:
     """Its name as it would be uploaded."""
     return f"{row.id}.pgp" if isinstance(row, Consignment) else f"{row.consignment}.receipt.pgp"
+
+
+def _subject(row: units.Parcel) -> str:
+    return row.id if isinstance(row, Consignment) else row.consignment
 
 
 def _inside(row: units.Parcel) -> int:
@@ -255,8 +295,7 @@ def _copied(sealed: Path, row: units.Parcel, target: Path) -> bool:
 
 def _move(context: StageContext, transaction: Transaction, row: units.Parcel, number: str) -> None:
     """Sealed to sent, as *send* does it; the wait for the receipt ends with the consignment."""
-    subject = row.id if isinstance(row, Consignment) else row.consignment
-    event = transaction.record(f"{row.kind}.exported", row.kind, subject, row.partner, waybill=[number])
+    event = transaction.record(f"{row.kind}.exported", row.kind, _subject(row), row.partner, waybill=[number])
     due = required(row.expires) if isinstance(row, Consignment) else 0.0
     change = {"key": row.key, "state": State.SENT, "due": due, "code": None, "reason": None, "event": event}
     transaction.move(TABLE_OF[type(row)], Direction.OUT, State.SEALED, [change])

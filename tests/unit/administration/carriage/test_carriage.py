@@ -8,7 +8,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -20,7 +20,7 @@ from gateway.administration.carriage.exporting import Exported
 from gateway.administration.carriage.importing import Fate, Imported
 from gateway.domain.decision import Decision
 from gateway.domain.waybill import FILE
-from gateway.errors import GatewayError, LaneLost, LedgerBusy, NotFound, UsageWrong, WaybillRefused
+from gateway.errors import GatewayError, LaneLost, LedgerBusy, NotFound, StoreFileLost, UsageWrong, WaybillRefused
 from gateway.ledger.audit.rows import check_rows
 from gateway.ledger.queries import events
 from gateway.logs import configure
@@ -28,6 +28,8 @@ from gateway.settings.model import EndpointSettings, Settings
 from tests.conftest import Tally
 from tests.crash.points import Points
 from tests.fakes.two_ledgers import Bench, Pair, PretendedPgp, two_ledgers
+from tests.unit.stages.test_kept_files import vanish
+from tests.unit.stages.test_lost_files import Harm, objects
 
 WHO = Decision("nobody", "the line is cut")
 DAY = 86_400.0
@@ -467,3 +469,39 @@ def test_one_that_is_killed_anywhere_loses_and_doubles_nothing(which: str, tmp_p
     kills = swept(tmp_path, which, lambda total: list(range(total)))
     tally(f"crash points, {which}", tried=kills, lost=0)
     assert kills > 15
+
+
+@pytest.mark.parametrize("harm", [Harm.flip, Harm.remove], ids=["altered", "missing"])
+def test_what_the_sites_store_has_lost_is_left_with_an_alarm_and_all_else_is_carried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: Callable[[Harm], None]
+) -> None:
+    with two_ledgers(tmp_path / "sites", stored=True) as pair:
+        for bench in (pair.dwp, pair.la):
+            bench.now = time.time()
+        monkeypatch.setattr(exporting, "stage_context", lambda _settings, _log: nullcontext(pair.dwp.context))
+        sealed(pair, 3)
+        vanish(pair.dwp)
+        first = Harm(objects(pair.dwp, "sealed")[0])
+        harm(first)
+        done = export(pair.dwp, tmp_path / "out")
+        ((kind, identity),) = [(each.kind, each.id) for each in done.left]
+        assert (kind, done.consignments, done.files) == ("consignment", 2, 2)
+        assert identity in first.place.name
+        assert f"{identity}.pgp" not in {path.name for path in (tmp_path / "out").iterdir()}
+        with pytest.raises(StoreFileLost, match=f"not on the medium: consignment {identity}: "):
+            exporting.require_whole(done)
+        assert said(pair.dwp, "lane.stuck") == [f"{pair.dwp.other}/store"]
+        bring(pair.la, tmp_path / "out")
+        work(pair, pair.la)
+        assert len(delivered(pair)) == 2
+        whole(pair)
+
+        with pytest.raises(StoreFileLost):
+            export(pair.dwp, tmp_path / "none")
+        assert not (tmp_path / "none").exists()
+        first.put_back()
+        exporting.require_whole(export(pair.dwp, tmp_path / "later"))
+        bring(pair.la, tmp_path / "later")
+        work(pair, pair.la)
+        assert len(delivered(pair)) == 3
+        whole(pair)
