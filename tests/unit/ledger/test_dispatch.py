@@ -30,7 +30,9 @@ from tests.fakes.staff import hire
 _JOBS = f"SELECT queue_name, args, status FROM {SCHEMA}.procrastinate_jobs ORDER BY id"  # noqa: S608 - a constant
 
 
-_CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'gateway node b'"
+_CONNECTIONS = "FROM pg_stat_activity WHERE application_name = 'gateway node b'"
+_COUNTED = f"SELECT count(*) {_CONNECTIONS}"  # noqa: S608 - a constant
+_CUT = f"SELECT pg_terminate_backend(pid) {_CONNECTIONS}"
 
 
 @pytest.fixture
@@ -219,6 +221,9 @@ def test_what_waits_for_a_node_that_there_is_no_more_is_removed(road: Road, url:
 def test_a_connection_that_is_cut_is_made_again(road: Road, url: str) -> None:
     with road.listens():
         road.rung.waits_for(road.write(PARTNERS[0]))
+        until = time.monotonic() + 30
+        while asked(url, _COUNTED) != [(2,)]:  # one fetches, and may have before the other listened
+            assert time.monotonic() < until
         assert asked(url, _CUT) == [(True,), (True,)]
         for _ in range(3):
             road.rung.waits_for(road.write(PARTNERS[0]))
