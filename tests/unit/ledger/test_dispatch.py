@@ -31,7 +31,7 @@ _JOBS = f"SELECT queue_name, args, status FROM {SCHEMA}.procrastinate_jobs ORDER
 
 
 _CONNECTIONS = "FROM pg_stat_activity WHERE application_name = 'gateway node b'"
-_COUNTED = f"SELECT count(*) {_CONNECTIONS}"  # noqa: S608 - a constant
+_COUNTED = f"SELECT count(*) {_CONNECTIONS}"
 _CUT = f"SELECT pg_terminate_backend(pid) {_CONNECTIONS}"
 
 
