@@ -66,9 +66,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was imported and collected stays: looking through it for garbage again and again takes a tenth of the time."""
+    """What was imported and collected stays: looking through it for garbage again and again takes a tenth of the time. Looking after each
+    700 objects that are made, as Python does by itself, takes a fifth of what is left.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.hookimpl(tryfirst=True)

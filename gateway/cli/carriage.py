@@ -63,7 +63,7 @@ def export(
       gateway --home /srv/gateway export E09000030 --to /media/stick/monday
       gateway --home /srv/gateway export E09000030 --again 019ab5f0 --reason "the stick was lost"
     """
-    from gateway.administration.carriage import exporting  # noqa: PLC0415  # slow to import
+    from gateway.administration.carriage import exporting, repeating  # noqa: PLC0415  # slow to import
 
     if dry_run and again is not None:
         raise click.UsageError("--dry-run is for an export with --to.")
@@ -72,7 +72,7 @@ def export(
     settings = settings_of(ctx)
     if again is not None:
         decision = decision_of(ctx, settings, reason, partner)
-        repeated = exporting.again(settings, log_of(settings), partner, again, decision)
+        repeated = repeating.again(settings, log_of(settings), partner, again, decision)
         if as_json:
             output.show_json(repeated)
             return

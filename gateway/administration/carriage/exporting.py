@@ -3,7 +3,7 @@
 The files are copied, the waybill is signed and the directory gets its name before the ledger knows; then one transaction moves
 what is in it to `sent`. A crash before its commit leaves everything to the link, and a directory that may be whole: whatever
 comes from both ways is delivered once. What was exported is not sent by itself again (`stages.clock_guard`): it waits for its
-receipt until it expires, or until `again` lets it go. What the site's store has lost is left, and all else is written.
+receipt until it expires, or until it is let go (`repeating`). What the site's store has lost is left, and all else is written.
 
 Raises NotFound and ConfigurationInvalid for a partner that there is not, UsageWrong for a directory that is there or cannot be written, NotPermitted,
 DiskFailed, and what the engine and the ledger raise.
@@ -28,11 +28,10 @@ from gateway.domain.decision import Decision
 from gateway.domain.identity import to_text
 from gateway.domain.states import Direction, State
 from gateway.domain.waybill import Waybill, WaybillFile
-from gateway.errors import DiskFailed, DiskFull, LaneLost, LedgerBusy, NotFound, StoreFileLost, UsageWrong
+from gateway.errors import DiskFailed, DiskFull, LaneLost, LedgerBusy, StoreFileLost, UsageWrong
 from gateway.ledger import units
 from gateway.ledger.queries import carried, identities
 from gateway.ledger.store import Connection, Transaction
-from gateway.ledger.tables import CONSIGNMENTS, RECEIPTS
 from gateway.ledger.units import TABLE_OF, Consignment, Receipt, required
 from gateway.logs import Logger
 from gateway.settings.model import Settings
@@ -44,8 +43,9 @@ from gateway.storage.digest import copy
 from gateway.storage.directory_walk import FILE
 from gateway.storage.durable import sync_directory, write_file
 
+KIND: Final = "waybill"
+"""What the chain calls what is carried by hand."""
 _TRIES: Final = 5
-_KIND: Final = "waybill"
 
 
 @dataclass(frozen=True)
@@ -76,16 +76,6 @@ class Exported:
     behind: int
     receipts_behind: int
     left: tuple[Left, ...] = ()
-
-
-@dataclass(frozen=True)
-class Again:
-    """What of a waybill goes once more: the contract of `export --again --json`."""
-
-    waybill: str
-    partner: str
-    consignments: tuple[str, ...]
-    receipts: tuple[str, ...]
 
 
 def plan(settings: Settings, partner: str) -> Exported:
@@ -121,38 +111,6 @@ def require_whole(done: Exported) -> None:
         first, *others = done.left
         more = f"; and {len(others)} more" if others else ""
         raise StoreFileLost(f"not on the medium: {first.kind} {first.id}: {first.reason}{more}")
-
-
-def again(settings: Settings, log: Logger, partner: str, number: str, decision: Decision) -> Again:
-    """Let what was carried with the waybill whose number starts so go once more, by the link or with the next export.
-
-    What is answered stays as it is. The partner delivers what it has already no second time, and answers again.
-    """
-    partner_of(settings, partner)
-    with stage_context(settings, log) as context, context.ledger.write() as transaction:
-        found = carried.waybills(transaction.connection, partner, number) if number else []
-        if len(found) != 1:
-            many = "more than one waybill" if found else "no waybill"
-            raise NotFound(f"{many} to {partner} has a number that starts with {number[:40]!r}")
-        ((waybill, *events),) = found
-        consignments = carried.still_carried(transaction.connection, Consignment, partner, *events)
-        receipts = carried.still_carried(transaction.connection, Receipt, partner, *events)
-        if not consignments and not receipts:
-            raise UsageWrong(f"All of waybill {waybill} is answered, or goes once more already.")
-        transaction.record("medium.repeated", _KIND, waybill, partner, **decision.detail)
-        for row in consignments:
-            event = transaction.record(
-                "consignment.retried", "consignment", row.id, partner, state=str(State.SEALED), waybill=[waybill]
-            )
-            change = {"key": row.key, "state": State.SEALED, "resends": row.resends + 1, "due": 0.0, "event": event}
-            transaction.move(CONSIGNMENTS, Direction.OUT, State.SENT, [change])
-            transaction.move_with(row, State.SENT, State.SEALED, event)
-        for receipt in receipts:
-            # Its text is sealed once more: of what was sealed nothing is kept.
-            event = transaction.record("receipt.issued", "receipt", receipt.consignment, partner, waybill=[waybill])
-            change = {"key": receipt.key, "state": State.ISSUED, "due": 0.0, "event": event}
-            transaction.move(RECEIPTS, Direction.OUT, State.SENT, [change])
-    return Again(waybill, partner, tuple(row.id for row in consignments), tuple(row.consignment for row in receipts))
 
 
 def _require_link(settings: Settings, code: str) -> None:
@@ -237,7 +195,7 @@ def _record(
                 return None
         transaction.record(
             "medium.exported",
-            _KIND,
+            KIND,
             waybill.number,
             partner,
             count=len(rows),

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.administration.carriage import exporting, importing
+from gateway.administration.carriage import exporting, importing, repeating
 from gateway.administration.carriage.exporting import Exported
 from gateway.administration.carriage.importing import Fate, Imported
 from gateway.domain.decision import Decision
@@ -154,8 +154,8 @@ def test_a_lost_medium_goes_by_the_link_and_is_a_duplicate_where_it_is_found_aga
     done = export(pair.dwp, tmp_path / "lost")
     assert done.waybill is not None
     with pytest.raises(NotFound):
-        exporting.again(linked(pair.dwp), LOG, pair.dwp.other, "0000", WHO)
-    repeated = exporting.again(linked(pair.dwp), LOG, pair.dwp.other, done.waybill[:13], WHO)
+        repeating.again(linked(pair.dwp), LOG, pair.dwp.other, "0000", WHO)
+    repeated = repeating.again(linked(pair.dwp), LOG, pair.dwp.other, done.waybill[:13], WHO)
     assert len(repeated.consignments) == 2
     pair.work()
     assert set(states(pair.dwp).values()) == {"receipted"}
@@ -164,7 +164,7 @@ def test_a_lost_medium_goes_by_the_link_and_is_a_duplicate_where_it_is_found_aga
     assert len(said(pair.la, "consignment.repeated")) == 2
     assert delivered(pair) == ["0.xml", "1.xml"]
     with pytest.raises(UsageWrong, match="is answered"):
-        exporting.again(linked(pair.dwp), LOG, pair.dwp.other, done.waybill, WHO)
+        repeating.again(linked(pair.dwp), LOG, pair.dwp.other, done.waybill, WHO)
     whole(pair)
 
 
@@ -173,7 +173,7 @@ def test_lost_receipts_are_sealed_once_more(pair: Pair, tmp_path: Path) -> None:
     bring(pair.la, Path(export(pair.dwp, tmp_path / "out").directory or ""))
     work(pair, pair.la)
     back = export(pair.la, tmp_path / "lost")
-    repeated = exporting.again(linked(pair.la), LOG, "DWP", str(back.waybill), WHO)
+    repeated = repeating.again(linked(pair.la), LOG, "DWP", str(back.waybill), WHO)
     assert len(repeated.receipts) == 2
     work(pair, pair.la)
     bring(pair.dwp, Path(export(pair.la, tmp_path / "more").directory or ""))
