@@ -13,6 +13,7 @@ import pytest
 ROOT: Final = Path(__file__).resolve().parents[2]
 ALERTS: Final = ROOT / "config" / "prometheus" / "alerts.yml"
 CASES: Final = ROOT / "tests" / "architecture" / "alerts_test.yml"
+CASES_OF_DAYS: Final = CASES.with_name("alerts_of_days_test.yml")
 
 needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="takes promtool (Debian: prometheus)")
 
@@ -40,8 +41,9 @@ def test_each_alert_names_its_desk_aid_and_how_soon_somebody_is_wanted() -> None
 
 
 def test_each_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() -> None:
-    fires = set(re.findall(r"alertname: (\w+)\n +exp_alerts:\n", CASES.read_text("utf-8")))
-    quiet = set(re.findall(r"alertname: (\w+)\n +exp_alerts: \[\]", CASES.read_text("utf-8")))
+    cases = CASES.read_text("utf-8") + CASES_OF_DAYS.read_text("utf-8")
+    fires = set(re.findall(r"alertname: (\w+)\n +exp_alerts:\n", cases))
+    quiet = set(re.findall(r"alertname: (\w+)\n +exp_alerts: \[\]", cases))
     names = {rule.partition("\n")[0] for rule in rules()}
     assert (fires, quiet) == (names, names)
 
@@ -50,7 +52,7 @@ def test_each_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() 
 def test_promtool_finds_the_rules_right_and_they_fire_when_they_should() -> None:
     checked = promtool("check", "rules", ALERTS)
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    tested = promtool("test", "rules", CASES)
+    tested = promtool("test", "rules", CASES, CASES_OF_DAYS)
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
