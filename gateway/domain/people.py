@@ -119,6 +119,9 @@ APART: Final = frozenset(
 
 _NO_ROLE: Final = "none"
 _USER: Final = re.compile(r"[a-z][a-z0-9.-]{1,31}")
+_TAKEN: Final = frozenset({"add", "command", "console", "gateway", "root"})
+"""Accounts, parts of the program, and a page of the console."""
+_OF_ROLES: Final = "gateway-"
 
 
 @dataclass(frozen=True)
@@ -210,7 +213,13 @@ def require_roles(roles: Collection[PersonRole], agreement: str | None, training
 
 
 def require_user(user: str) -> str:
-    """The user id; UsageWrong for one that is none. It stays in the chain for good, so it is no name."""
+    """The user id of somebody new; UsageWrong for one that is none. It stays in the chain for good, so it is no name, and nothing that
+    the chain calls somebody or something else: what is done at the machine is in the chain by its account.
+    """
+    if user in _TAKEN or user.startswith(_OF_ROLES):
+        raise UsageWrong(
+            f"{user} is no user id: the chain would not tell that person from an account of the machine, or from the gateway."
+        )
     if _USER.fullmatch(user) is None:
         raise UsageWrong(
             "A user id has 2 to 32 characters: small letters, digits, `.` and `-`, the first a letter. It stays in the audit chain "

@@ -407,7 +407,7 @@ def test_administrators_add_somebody_who_starts_by_the_link_and_is_suspended_by_
     administrator.page.fill("#agreement", "2026-01-05")
     administrator.page.fill("#training", "2026-01-06")
     fill_reason(administrator, "joins the team")
-    press(administrator, "Record the dates")
+    press(administrator, "Record this")
     ask_for_operator(administrator)
     assert "Proposed" in administrator.text()
     assert administrator.page.get_by_role("button", name="Agree").count() == 0, "whoever asks does not agree"

@@ -246,7 +246,7 @@ class Records:
         return None if row is None else ProviderAttempt(*row)
 
     def clear_attempts(self, before: float, after: float) -> None:
-        """Forget those of before a moment, of after another one, which were made before the clock was set back, and the oldest of too many."""
+        """Forget those of before a moment, of after one to come, which were made before the clock was set back, and the oldest of too many."""
         created = PROVIDER_ATTEMPTS.c.created
         self._connection.execute(delete(PROVIDER_ATTEMPTS).where(or_(created < before, created > after)))
         oldest = self._connection.execute(
@@ -298,7 +298,7 @@ class Records:
         return None if row is None else Reply(*row)
 
     def clear_replies(self, before: float, after: float) -> None:
-        """Forget those of before a moment, and those of after another one, which were kept before the clock was set back."""
+        """Forget those of before a moment, and those of after one to come, which were kept before the clock was set back."""
         over = or_(REPLIES.c.created < before, REPLIES.c.created > after)
         self._connection.execute(delete(REPLIES).where(over))
 

@@ -103,7 +103,7 @@ def clear(context: CredentialContext) -> None:
     """Forget who did not come back: from time to time."""
     with context.store.write() as records:
         now = context.clock()
-        records.clear_attempts(now - ATTEMPT_SECONDS, now)
+        records.clear_attempts(now - ATTEMPT_SECONDS, now + ATTEMPT_SECONDS)
 
 
 def _taken(context: CredentialContext, token: str, state: str) -> ProviderAttempt | None:

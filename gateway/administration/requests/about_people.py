@@ -16,6 +16,7 @@ from typing import Final
 
 from gateway.administration.credentials import links
 from gateway.administration.credentials.context import CONSOLE, CredentialContext
+from gateway.administration.credentials.store import Records
 from gateway.administration.people.roster import find
 from gateway.administration.requests import asking
 from gateway.administration.requests.asking import reason_text
@@ -106,13 +107,25 @@ def agree(context: CredentialContext, identity: str, user: str, reason: str) -> 
         if asked.act is Act.ISSUE_LINK:
             link = links.address(context, links.issue_by(context, asked.subject, carried_out))
         else:
-            with ledger.write() as transaction:
-                carried_out(transaction)
+            with context.store.write() as records:
+                if asked.act is Act.CHANGE_ROLES:
+                    _forget_before_first_role(ledger, records, asked.subject)
+                with ledger.write() as transaction:
+                    carried_out(transaction)
     except Misuse as error:
         with ledger.write() as transaction:
             _refuse(transaction, agreed(transaction), error)
     with ledger.read() as connection:
         return Answered(requests.find(connection, identity), link)
+
+
+def _forget_before_first_role(ledger: Ledger, records: Records, user: str) -> None:
+    """One administrator alone makes the link of somebody without a role, and could have used it: what was set by it is worth nothing
+    to who gets a role. The link that they sign in with then takes two people.
+    """
+    with ledger.read() as connection:
+        if not find(connection, user).roles:
+            records.forget(user)
 
 
 def _present(ledger: Ledger, user: str) -> Person:

@@ -27,8 +27,12 @@ def reply_of(context: CredentialContext, token: Token, key: str, content: bytes)
 
 
 def known(context: CredentialContext, records: Records, reply: Reply) -> Request | None:
-    """The request that the key became before, None for a new key; KeyReused where it said something else."""
-    records.clear_replies(reply.created - KEY_SECONDS, reply.created)
+    """The request that the key became before, None for a new key; KeyReused where it said something else.
+
+    What came while this waited for its turn, or through a node whose clock goes before, was kept after `reply` was made: it stays.
+    """
+    now = context.clock()
+    records.clear_replies(now - KEY_SECONDS, now + KEY_SECONDS)
     before = records.reply(reply.token, reply.key)
     if before is None:
         return None

@@ -13,6 +13,7 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.administration.people import roster
+from gateway.administration.people.roster import PersonView
 from gateway.administration.requests import about_people, asking, cards
 from gateway.administration.views.held_back import HeldBack, held_back
 from gateway.administration.views.requests import RequestStory, RequestView, listed, story
@@ -23,7 +24,7 @@ from gateway.console.rooms.retention import next_run
 from gateway.console.timeline import timeline
 from gateway.console.visits import Visit
 from gateway.domain.identity import is_id
-from gateway.domain.people import Right, roles_text
+from gateway.domain.people import Right
 from gateway.domain.redirect import read_wish
 from gateway.domain.requests import PROVING, READING, Act, RequestState
 from gateway.errors import NotFound, RightMissing, UsageWrong
@@ -79,6 +80,8 @@ _WAITS: Final = {
     RequestState.PROPOSED: "Another person with the same right has to agree.",
     RequestState.ASKED: "The role that carries it out has been told: this takes seconds while the gateway runs.",
 }
+_NO_ROLE: Final = "none"
+_FIRST_ROLE: Final = "A password that they have set so far ends with their first role. Ask for a one-time link then: it takes two administrators."
 _TRYING: Final = "The role that has the key tries the link, one after the other: this takes seconds, and up to some minutes where the server does not answer."
 
 _BY_HAND: Final = "Somebody at the machine carries it out: gateway carry-out, then gateway reload."
@@ -184,6 +187,7 @@ class _Told:
     now: str | None
     held_back: HeldBack | None
     name: str
+    person: PersonView | None
 
 
 def _told(visit: Visit, connection: Connection) -> _Told:
@@ -192,12 +196,13 @@ def _told(visit: Visit, connection: Connection) -> _Told:
         act = next(act for act in _seen(visit) if act == found.request.act)
     except StopIteration:
         raise NotFound(f"there is no request {visit.path['id'][:40]!r}") from None
-    now = None
-    if act.about_people and found.request.state == RequestState.PROPOSED:
-        now = roles_text(roster.find(connection, found.request.subject).roles)
+    now, person = None, None
+    if act.about_people:
+        person = roster.shown(roster.find(connection, found.request.subject))
+        now = (", ".join(person.roles) or _NO_ROLE) if found.request.state == RequestState.PROPOSED else None
     about = found.request
     why = held_back(connection, act, about.subject) if about.state == RequestState.PROPOSED else None
-    return _Told(act, found, now, why, _name(visit, connection, about.subject))
+    return _Told(act, found, now, why, _name(visit, connection, about.subject), person)
 
 
 def _name(visit: Visit, connection: Connection, subject: str) -> str:
@@ -230,8 +235,10 @@ def _shown(visit: Visit, fault: str, link: str = "") -> Response:
             (name, value)
             for name, value in (
                 ("About", told.name),
+                *([] if told.person is None else [("Name", told.person.name), ("Unit", told.person.unit)]),
                 *([("Roles now", told.now)] if told.now is not None else []),
                 *_particulars(visit, act, about, whole=not may_decide),
+                ("Signing in", _FIRST_ROLE if act is Act.CHANGE_ROLES and told.now == _NO_ROLE else None),
                 ("Asked by", about.actor),
                 ("Why", about.reason),
                 ("Second person", about.decider),

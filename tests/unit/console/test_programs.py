@@ -187,6 +187,17 @@ def test_the_same_key_is_one_request_and_never_another_one(la: Program) -> None:
     assert later.data["id"] != first.data["id"], "a day later the key is new"
 
 
+def test_a_key_is_remembered_whoever_came_before_it_and_was_served_after_it(la: Program) -> None:
+    """Programs at once: each request has its moment before it waits for the others. Clocks of nodes differ by more."""
+    row, other = came(la.bench, "a.xml"), came(la.bench, "b.xml")
+    la.bench.now += 600.0
+    first = la.answer({"transfer": row.id, "outcome": "accepted"}, key="k")
+    for earlier in (0.002, 300.0):
+        la.bench.now -= earlier
+        la.answer({"transfer": other.id, "outcome": "accepted"}, key=f"k{earlier}")
+    assert la.answer({"transfer": row.id, "outcome": "accepted"}, key="k").data["id"] == first.data["id"]
+
+
 def test_an_answer_is_refused_where_the_owner_may_no_more_when_it_is_carried_out(pair: Pair, la: Program) -> None:
     row = came(la.bench, "a.xml")
     given = la.answer({"transfer": row.id, "outcome": "accepted"})

@@ -76,11 +76,17 @@ def test_a_role_that_shows_data_needs_agreement_and_training(role: PersonRole) -
 
 
 def test_a_user_id_is_short_and_plain() -> None:
-    for right in ("hb1042", "a1", "x" * 32, "team.3-b"):
+    for right in ("hb1042", "a1", "x" * 32, "team.3-b", "root2", "gatewayer"):
         assert require_user(right) == right
     for wrong in ("", "a", "x" * 33, "HB1042", "1ab", "an name", "a/b", "a\n", "ab\n", "é1"):
         with pytest.raises(UsageWrong):
             require_user(wrong)
+
+
+@pytest.mark.parametrize("taken", ["add", "root", "gateway", "gateway-vault", "console", "command"])
+def test_a_user_id_is_nothing_that_the_chain_calls_somebody_else(taken: str) -> None:
+    with pytest.raises(UsageWrong, match="the chain would not tell"):
+        require_user(taken)
 
 
 def test_a_date_has_come() -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
+import pyotp
 import pytest
 
 from gateway.administration.credentials import links
+from gateway.administration.credentials.rows import Credential
 from gateway.administration.people import roster
 from gateway.administration.requests import about_people, asking
 from gateway.administration.requests.about_people import Answered
@@ -173,6 +175,32 @@ def test_link_of_who_has_a_role_takes_two_and_of_who_has_none_one(desk: Desk) ->
     agree(desk, ask(desk, {AUDITOR}, "hb2"))
     with pytest.raises(LinkRefused):
         links.start(desk.context, alone)
+
+
+def test_what_somebody_set_by_the_link_of_one_administrator_ends_with_the_first_role(desk: Desk) -> None:
+    with desk.context.ledger.write() as transaction:
+        people.add(transaction, "hb2", "Invented", "Benefits", (), "2026-01-05", "2026-01-06", Decision("adm1", WHY))
+    used_by_the_asker(desk, "hb2")
+    agree(desk, ask(desk, {AUDITOR}, "hb2"))
+    assert credentials_of(desk, "hb2") is None
+    used_by_the_asker(
+        desk, "hb2", agree(desk, about_people.ask_for_link(SETTINGS, desk.context.ledger, "hb2", "adm1", WHY)).link
+    )
+    agree(desk, ask(desk, {SUPERVISOR}, "hb2"))
+    assert credentials_of(desk, "hb2") is not None, "two gave that one"
+
+
+def used_by_the_asker(desk: Desk, user: str, link: str | None = None) -> None:
+    """Whoever has the link sets the password."""
+    token = (link or about_people.issue_link(desk.context, user, "adm1", WHY)).rpartition("/")[2]
+    code = pyotp.TOTP(links.start(desk.context, token).secret).at(int(desk.context.clock()))
+    links.use(desk.context, token, "violet harbour seventeen", code)
+    assert credentials_of(desk, user) is not None
+
+
+def credentials_of(desk: Desk, user: str) -> Credential | None:
+    with desk.context.store.read() as records:
+        return records.credential(user)
 
 
 def test_link_that_is_refused_is_none(desk: Desk) -> None:
