@@ -35,15 +35,18 @@ from gateway.domain.calendar import day_of
 from gateway.domain.enquiries import sentence
 from gateway.domain.identity import from_text, to_text
 from gateway.domain.landing_quota import NEARLY_FULL
+from gateway.domain.people import PersonRole, PersonState
 from gateway.domain.states import Direction
 from gateway.domain.windows import Timetable
 from gateway.errors import ConfigurationInvalid, PartnerSuspended
 from gateway.ledger.queries import backlog, carried, continuity, endpoints, events, known_faults, overview
 from gateway.ledger.queries.endpoints import FailingEndpoint
 from gateway.ledger.queries.enquiries import everything
+from gateway.ledger.queries.incidents import incidents
 from gateway.ledger.queries.keys import OWN, RENEWED, TOLD, stage_of, subject, unconfirmed
 from gateway.ledger.queries.landed import taken_since
 from gateway.ledger.queries.lanes import all_lanes
+from gateway.ledger.queries.people import people
 from gateway.ledger.queries.quarantine import quarantined
 from gateway.ledger.queries.requests import count_at_machine, count_proposed
 from gateway.ledger.queries.waiting import due_now
@@ -77,6 +80,8 @@ def health(settings: Settings, connection: Connection, machine: Machine, now: fl
         quarantined=len(quarantined(connection)),
         proposed=count_proposed(connection),
         at_machine=count_at_machine(connection),
+        incidents=len(incidents(connection)),
+        administrators=_administrators(connection),
         oldest_waiting=None if oldest is None else transfer(oldest),
         passed_over=machine.passed_over,
         written_late=machine.written_late,
@@ -100,6 +105,11 @@ def health(settings: Settings, connection: Connection, machine: Machine, now: fl
     )
     needs = tuple(str(each) for each in needs_of(found, machine.late_ending, now))
     return replace(found, healthy=not needs, needs=needs)
+
+
+def _administrators(connection: Connection) -> int | None:
+    there = [each.state for each in people(connection) if PersonRole.ADMINISTRATOR in each.roles]
+    return there.count(PersonState.ACTIVE) if there else None
 
 
 def _landings(settings: Settings, connection: Connection, machine: Machine, now: float) -> Iterator[LandingHealth]:

@@ -249,6 +249,10 @@ class Health:
     """Requests that wait for a second person."""
     at_machine: int
     """Requests that two people decided, and that wait for a person at the machine."""
+    incidents: int
+    """Incidents that are open."""
+    administrators: int | None
+    """Administrators of the console who may do something; None where there has been none."""
     oldest_waiting: TransferView | None
     passed_over: int | None
     written_late: int | None

@@ -37,6 +37,7 @@ class Topic(StrEnum):
     SECOND_PERSON = "second person"
     AT_MACHINE = "at the machine"
     KEYS = "keys"
+    INCIDENTS = "incidents"
     ENQUIRIES = "enquiries"
     BACK_OFFICE = "back office"
     AUDIT = "audit"
@@ -123,6 +124,12 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[Need]:
     if number := health.at_machine:
         says = f"{number} decided by two people, waiting for somebody at the machine"
         yield Need(Topic.AT_MACHINE, says, ": `gateway carry-out`")
+    if number := health.incidents:
+        says = f"{number} incident{' is' if number == 1 else 's are'} open"
+        yield Need(Topic.INCIDENTS, says, ": supervisors and checking officers work on them in the console")
+    if health.administrators == 0:
+        says = "every administrator of the console is suspended: nobody there can give rights back"
+        yield Need(Topic.MACHINE, says, "; `gateway people resume USER --reason TEXT`")
     for key in health.keys:
         whose = "our key" if key.owner == OWN else f"the key of {key.owner}"
         when = "has ended" if key.days == 0 else f"ends within {key.days} day{'s' if key.days > 1 else ''}"

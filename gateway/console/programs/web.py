@@ -6,6 +6,7 @@ can ask in a person's name; and no answer lets another site's page read it. Ever
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -194,9 +195,20 @@ async def _body(operation: Operation, request: Request) -> Any:
         raise Problem(400, "unfinished", "The body did not come whole in time.") from None
     assert operation.body is not None  # noqa: S101 - whoever calls has looked
     try:
-        return operation.body.model_validate_json(bytes(content))
+        body = operation.body.model_validate_json(bytes(content))
     except ValidationError as error:
         raise of_validation(error, "body") from None
+    json.loads(
+        content, object_pairs_hook=_once
+    )  # the last would count, and a reader on the way may have taken the first
+    return body
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Problem(422, "schema", "Each name of an object is given once.")
+    return found
 
 
 def _require_type(request: Request, wanted: str) -> None:

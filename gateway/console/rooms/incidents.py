@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from gateway.administration.looking import investigating, last_forms
 from gateway.administration.people import roster
+from gateway.administration.people.roster import PersonView
 from gateway.administration.views.suspensions import suspensions
 from gateway.console.files import pdf_file
 from gateway.console.listing import Cell, Column, Filter, Line, Titled, simple
@@ -70,15 +71,20 @@ def open_form(visit: Visit) -> Response:
 
 def open_one(visit: Visit) -> Response:
     """Open it; whom it is about is suspended in the same moment."""
-    form = visit.form
+    form, about = visit.form, visit.form.get("about", "").strip() or None
+    kind = next((kind for kind in IncidentKind if kind == form.get("kind")), None)
+    if kind is None:
+        return _form(visit, "Choose what happened.")
     try:
-        kind = next((kind for kind in IncidentKind if kind == form.get("kind")), IncidentKind.OTHER)
+        if about is not None and form.get("sure") != about:
+            with visit.console.reading() as connection:
+                return _form(visit, "", roster.shown(roster.find(connection, about)))
         found = investigating.open_incident(
             visit.console.ledger,
             visit.user,
             kind,
             form.get("reason", ""),
-            about=form.get("about", "").strip() or None,
+            about=about,
             central=form.get("central") == "yes",
         )
     except Misuse as error:
@@ -120,10 +126,9 @@ def act(visit: Visit) -> Response:
     return visit.to(f"/incidents/{identity}")
 
 
-def _form(visit: Visit, fault: str) -> Response:
-    return visit.page(
-        "incident_open", 422 if fault else 200, fault=fault, kinds=tuple(KIND_WORDS.items()), given=visit.form
-    )
+def _form(visit: Visit, fault: str, sure: PersonView | None = None) -> Response:
+    kinds = tuple(KIND_WORDS.items())
+    return visit.page("incident_open", 422 if fault else 200, fault=fault, sure=sure, kinds=kinds, given=visit.form)
 
 
 def _shown(visit: Visit, fault: str) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from starlette.responses import Response
@@ -65,6 +65,7 @@ _PAGES: Final[Mapping[Topic, tuple[Right, str, str]]] = {
     Topic.QUARANTINE: (Right.LOOK, "/quarantine", "Quarantine"),
     Topic.SECOND_PERSON: (Right.OVERVIEW, "/requests?state=proposed", "Requests"),
     Topic.AT_MACHINE: (Right.OVERVIEW, "/requests?state=asked", "Requests"),
+    Topic.INCIDENTS: (Right.INCIDENT, "/incidents", "Incidents"),
     Topic.ENQUIRIES: (Right.LOOK, "/enquiries?outstanding=yes", "Enquiries"),
     Topic.BACK_OFFICE: (Right.LOOK, "/back-office", "Back office"),
     Topic.NODES: (Right.OVERVIEW, "/nodes", "Nodes"),
@@ -132,7 +133,7 @@ def overview(visit: Visit) -> Response:
             lately = last(connection, wanted, _LAST)
     return visit.page(
         "overview",
-        needs=[_told(visit, each, proposed=bool(proposed)) for each in board.needs],
+        needs=[_told(visit, each, len(proposed)) for each in board.needs],
         mine=mine,
         cards=list(_cards(board.health, len(proposed))),
         partners=board.partners,
@@ -152,7 +153,9 @@ def _board(site: Site, connection: Connection) -> Board:
     )
 
 
-def _told(visit: Visit, need: Need, *, proposed: bool) -> Told:
+def _told(visit: Visit, need: Need, proposed: int) -> Told:
+    if need.topic is Topic.SECOND_PERSON and proposed:  # of those, what this reader may see
+        need = replace(need, says=f"{proposed} asked for, waiting for a second person")
     command = need.then.split("`") if need.topic in _BY_COMMAND else ()
     right, path, title = _PAGES.get(need.topic, (Right.OVERVIEW, "", ""))
     if not visit.may(right) or (need.topic is Topic.SECOND_PERSON and not proposed):  # it is others' business

@@ -217,6 +217,7 @@ def test_an_answer_is_refused_where_the_owner_may_no_more_when_it_is_carried_out
     [
         (b"", 400, "json"),
         (b"{" * 30_000, 400, "json"),
+        (f'{{"transfer": "{NOWHERE}", "outcome": "accepted", "outcome": "rejected"}}'.encode(), 422, "schema"),
         (b"[" * 200 + b"]" * 200, 422, "schema"),
         (b'{"transfer": "' + b"x" * MOST_BYTES + b'"}', 413, "too-large"),
         ({"transfer": NOWHERE, "outcome": "accepted"}, 404, "not-found"),

@@ -45,4 +45,4 @@ def test_of_many_that_ask_at_once_one_is_heard(tmp_path: Path, act: Act) -> None
             thread.join()
         with ledger.read() as connection:
             assert len(open_about(connection, [act], LA)) == 1
-    assert refused == ["The same was asked already, and has no answer yet."] * 5
+    assert refused == ["The same was asked already, and has no answer yet: look under Requests."] * 5
