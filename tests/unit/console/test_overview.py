@@ -8,7 +8,9 @@ from html import unescape
 
 import pytest
 
+from gateway.administration.people import roster
 from gateway.administration.requests import asking
+from gateway.domain.decision import Decision
 from gateway.domain.people import PersonRole
 from gateway.domain.requests import Act
 from tests.fakes.browsers import Visitor, visitor, words
@@ -98,3 +100,22 @@ def test_who_signed_in_is_for_auditors(sender: Program) -> None:
     said = words(visitor(sender, "op1").get("/"))
     assert "hb8005" not in said
     assert "What happened last" in said
+
+
+def test_administrators_who_are_all_suspended_are_told(sender: Program) -> None:
+    watcher, said = visitor(sender, "aud9", PersonRole.AUDITOR), "every administrator of the console is suspended"
+    visitor(sender, "adm9", PersonRole.ADMINISTRATOR)
+    assert said not in words(watcher.get("/"))
+    why = Decision("root", "for a test")
+    with sender.bench.ledger.read() as connection:
+        every = [each.user for each in roster.listed(connection) if PersonRole.ADMINISTRATOR in each.roles]
+    for user in every:
+        roster.suspend(sender.bench.ledger, user, why)
+    sender.bench.now += 60.0
+    page = words(watcher.get("/"))
+    assert f"{said}: nobody there can give rights back" in page
+    assert "gateway people resume USER" in page
+    for user in every:
+        roster.resume(sender.bench.ledger, user, why)
+    sender.bench.now += 60.0
+    assert said not in words(watcher.get("/"))

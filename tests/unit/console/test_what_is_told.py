@@ -101,7 +101,7 @@ def test_check_goes_from_step_to_step_and_its_pages_lead_on(console: Program, ad
     assert "suspended" in words(opener.get(gone.headers["location"]))
 
     with ledger.read() as connection:
-        (incident,) = investigating.listed(connection)
+        (incident,) = [each for each in investigating.listed(connection) if each.user == "op2"]
     assert f'href="/incidents/{incident.id}"' in officer.get(path).body.decode()
     assert "op2, suspended" in words(officer.get(f"/incidents/{incident.id}"))
     assert "Opened; op2 was suspended with it" in words(officer.get(f"/incidents/{incident.id}"))
@@ -133,3 +133,22 @@ def test_suspended_partner_and_statements_are_no_choice_of_what_is_sent(console:
     assert '<option value="statement"' not in page
     assert '<option value="laid"' in page or '<option value="outcome"' in page
     assert "Nothing was sent" in words(operator.get("/send?after=removed"))
+
+
+def test_an_incident_about_somebody_asks_once_more_and_needs_to_be_told_what_happened(console: Program) -> None:
+    officer, about = visitor(console, "chk7", PersonRole.CHECKING_OFFICER), visitor(console, "op7", PersonRole.OPERATOR)
+    given = {"about": "op7", "reason": "seen at another desk"}
+    assert faults(officer.post("/incidents/open", **given).body) == {"reason": "Choose what happened."}
+    assert faults(officer.post("/incidents/open", **{**given, "kind": "other", "about": "nobody"}).body)
+    first = officer.post("/incidents/open", **given, kind="other")
+    assert "Suspend op7?" in words(first)
+    assert "seen at another desk" in first.body.decode()
+    other = officer.post("/incidents/open", **given, kind="other", sure="chk7")
+    assert "Suspend op7?" in words(other), "it was asked of another one"
+    assert about.get("/transfers").status == 200, "nothing has happened"
+    opened = officer.post("/incidents/open", **given, kind="other", sure="op7")
+    assert opened.status == 303
+    assert about.get("/transfers").status == 303
+    board = words(officer.get("/"))
+    assert re.search(r"\d+ incidents? (is|are) open", board)
+    assert "All is well" not in board
