@@ -27,6 +27,7 @@ from gateway.settings.secrets import secrets_of
 
 if TYPE_CHECKING:
     from gateway.archive.packing import PieceReader
+    from gateway.crypto.contract import OpenPgp
     from gateway.domain.manifest import Item, Manifest
     from gateway.ledger.units import Transfer
     from gateway.logs import Logger
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 def import_engines() -> None:
     """Import what the functions below import for roles at work, so that roles forked afterwards need not."""
     import gateway.stages.answering_endpoints
+    import gateway.stages.chain_trust
     import gateway.stages.timers.requests  # noqa: F401
     from gateway.crypto.gnupg import engine  # noqa: F401
     from gateway.domain import redirect  # noqa: F401
@@ -176,6 +178,7 @@ def _triage_key(context: StageContext) -> bytes | None:
 def vault_stages(context: StageContext, wake: Callable[[], None]) -> Sequence[Stage]:
     """Holds the keys. No network, and no payload is parsed."""
     from gateway.stages.background import Background
+    from gateway.stages.chain_trust import trusted
     from gateway.stages.inbound.acknowledge import Acknowledge
     from gateway.stages.inbound.open import Open
     from gateway.stages.itinerary import Role
@@ -190,7 +193,10 @@ def vault_stages(context: StageContext, wake: Callable[[], None]) -> Sequence[St
     from gateway.stages.timers.requests import VAULT_ACTS, Requests
     from gateway.stages.timers.stored_files import StoredFiles
 
-    engine = stores.open_pgp(context.settings)
+    def open_pgp() -> OpenPgp:
+        return trusted(context, stores.open_pgp(context.settings))
+
+    engine = open_pgp()
     unpack = partial(_unpack, context.settings.limits.receive_bytes)
     return [
         OverdueReceipts(context),
@@ -200,9 +206,9 @@ def vault_stages(context: StageContext, wake: Callable[[], None]) -> Sequence[St
         DiscardedCopies(context),
         Proofs(context, engine, partial(_prove, context.home), wake),
         Accept(context, engine),
-        Open(context, engine, unpack, Background(stores.open_pgp(context.settings), wake)),
+        Open(context, engine, unpack, Background(open_pgp(), wake)),
         Pack(context),
-        Seal(context, engine, partial(_archive, context), Background(stores.open_pgp(context.settings), wake)),
+        Seal(context, engine, partial(_archive, context), Background(open_pgp(), wake)),
         Acknowledge(context, engine),
         StoredFiles(context, Role.VAULT),
     ]

@@ -19,13 +19,19 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from importlib.metadata import version
-from typing import Final, Self
+from typing import Self
 
 from gateway.daemon import node_there
-from gateway.daemon.pulse import Pulse, StillPulse, read_pulse
-from gateway.daemon.stage_loop import UNABLE
+from gateway.daemon.node_needs import Needs, require_right_clock
+from gateway.daemon.pulse import Pulse
 from gateway.domain.ownership import SITE, Moves, living, moves
-from gateway.errors import DiskFull, GatewayError, Halt, LedgerRolledBack, NodeHeld, NodeTaken, RoleStill
+from gateway.errors import (
+    GatewayError,
+    Halt,
+    LedgerRolledBack,
+    NodeHeld,
+    NodeTaken,
+)
 from gateway.ledger import nodes
 from gateway.ledger.fence import session_of
 from gateway.ledger.of_site import site_ledger
@@ -36,16 +42,7 @@ from gateway.settings.likeness import likeness
 from gateway.settings.model import Settings
 from gateway.stages import node_seen
 from gateway.stages.itinerary import Role
-from gateway.storage.durable import try_writing
 from gateway.storage.payloads import Payloads
-
-_NOTHING: Final = "reached"
-"""A directory of the state in which nothing is kept: to ask for it is to ask whether the store answers."""
-
-_TRIAL: Final = ".node-trial"
-_TRY_SECONDS: Final = 30.0
-"""How often the node tries to write: a bucket has its price for each object. Where that failed, each heartbeat tries again."""
-_ROOM: Final = 16 << 20
 
 Say = Callable[..., None]
 """`say(event, **keys)`."""
@@ -56,7 +53,7 @@ class Heartbeat:
 
     `ledger` is its own, and closed at the end. `partners` are those of the settings; `changed` is called when owners have changed, `there` with the
     incarnation as which the ledger has noted the node. `before` gives the one that this machine had, None where it had none. `reach` raises a GatewayError where this
-    node cannot work. `away` is given the code of each fault, and None after the last one.
+    node cannot work, and `clock` gives the machine's time, which is held against the database's. `away` is given the code of each fault, and None after the last one.
     """
 
     def __init__(
@@ -74,12 +71,14 @@ class Heartbeat:
         there: Callable[[int], None],
         before: Callable[[], int | None],
         reach: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] | None = None,
         away: Callable[[str | None], None] = lambda _code: None,
     ) -> None:
         self._away = away
         self._there = there
         self._before = before
         self._reach = reach
+        self._clock = clock
         self._ledger = ledger
         self._name = name
         self._lease = lease
@@ -154,8 +153,11 @@ class Heartbeat:
         self._say("work.deferred", code=error.code, reason=error.reason, remedy=error.remedy, stage=node_there.STAGE)
 
     def beat(self) -> None:
-        """One heartbeat. NodeTaken, once and for all, where another machine is this node; a Defer as long as it may be gone."""
+        """One heartbeat. NodeTaken, once and for all, where another machine is this node; a Defer as long as it may be gone, or is to be."""
         self._reach()
+        if self._clock is not None:
+            with self._ledger.read() as connection:
+                require_right_clock(self._clock(), nodes.now(connection))
         if self._incarnation is not None:
             self._tell(self._incarnation)  # where that failed: nobody here knows it, and to be seen would say so
             with self._ledger.beside_chain() as connection:
@@ -203,37 +205,6 @@ class Heartbeat:
             self._said = incarnation
 
 
-class Needs:
-    """What a node needs to work on its lanes: a store and a state that can be written to, and roles that go on. `monotonic` gives seconds that
-    never go back.
-    """
-
-    def __init__(self, settings: Settings, payloads: Payloads, monotonic: Callable[[], float]) -> None:
-        self._settings, self._payloads, self._monotonic = settings, payloads, monotonic
-        self._pulses = {role: StillPulse(settings.home.run, role) for role in Role}
-        self._tried = -_TRY_SECONDS
-
-    def look(self) -> None:
-        """Raises RoleStill, StoreUnreachable, StoreFull, DiskFull and DiskFailed."""
-        home, node, now = self._settings.home, self._settings.node, self._monotonic()
-        for role, pulse in self._pulses.items():
-            still = pulse.look(now, longest=2 * node.heartbeat_seconds)
-            if still > node.role_seconds + self._settings.daemon.rescan_seconds:
-                raise RoleStill(f"{role} has made no step for {still:.0f} seconds")
-            said = read_pulse(home.run, role)
-            if said is not None and (unable := said.deferred.get(UNABLE)) is not None:
-                raise RoleStill(f"{role} cannot work: {unable.code}")
-        next(iter(self._payloads.names(home.state / _NOTHING)), None)
-        if now - self._tried < _TRY_SECONDS:
-            return
-        space = os.statvfs(home.state)
-        if space.f_bavail * space.f_frsize < _ROOM:
-            raise DiskFull(f"the disk of state has less than {_ROOM >> 20} MiB left")
-        try_writing(home.run / _TRIAL)
-        self._payloads.try_writing(node.name)
-        self._tried = now
-
-
 def heartbeat(
     settings: Settings, payloads: Payloads, log: Logger, changed: Callable[[], None], pulse: Pulse | None
 ) -> Heartbeat:
@@ -263,5 +234,6 @@ def heartbeat(
         there=lambda incarnation: node_seen.note(home.node_seen, time.monotonic(), incarnation),
         before=lambda: node_seen.incarnation(home.node_seen),
         reach=needs.look,
+        clock=time.time,
         away=away,
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.daemon.pulse import PutOff, read_pulse
+from gateway.errors import NodeClock
 from gateway.stages.itinerary import Role
 
 STAGE: Final = "heartbeat"
@@ -22,4 +23,6 @@ def trouble(run: Path) -> PutOff | None:
 
 def what_is_away(code: str) -> str:
     """What is not reached where the heartbeat failed with that code."""
+    if code == NodeClock.code:
+        return "the right time"
     return "its store" if code.startswith("store-") else "the ledger" if code.startswith("ledger-") else "what it needs"

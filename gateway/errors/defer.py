@@ -216,6 +216,13 @@ class DiskFull(Defer):
     remedy = "Free space on the file system of HOME; work resumes by itself. `gateway doctor` says how much is needed."
 
 
+class LedgerFull(DiskFull):
+    """The database server that has the ledger is full."""
+
+    code = "ledger-full"
+    remedy = "Make room where the PostgreSQL server keeps its data (docs/operators/postgresql.md): work goes on by itself then."
+
+
 class CopyFull(DiskFull):
     """The file system that a copy of the site goes to is full."""
 
@@ -370,8 +377,9 @@ class LedgerAway(LedgerUnavailable):
 
     code = "ledger-away"
     remedy = (
-        "Start the PostgreSQL server, or mend the way to it: work goes on by itself then. If it refuses the account, look at "
-        "`[ledger] url` of gateway.toml, at the password file of the gateway's account and at pg_hba.conf."
+        "The reason has the server's own words, where there are any: start it, or mend the way to it, or what it complains of (a right, a number of connections or a "
+        "time limit of the gateway's role); work goes on by itself then. If it refuses the account, look at `[ledger] url` of gateway.toml, at the password file of "
+        "the gateway's account and at pg_hba.conf."
     )
 
 
@@ -382,6 +390,16 @@ class RoleStill(Defer):
     remedy = (
         "The reason says which role, and its own lines in the log why: a disk that does not answer, or is read-only or full. The node "
         "goes on by itself when the role does; one that hangs is ended after `[daemon] stuck_seconds`."
+    )
+
+
+class NodeClock(Defer):
+    """The clock of this node is far from the database's, so the other nodes are to have its lanes."""
+
+    code = "node-clock"
+    remedy = (
+        "Set the clock of the machine that the reason names, and keep it right with NTP (`timedatectl`): the node takes partners again by "
+        "itself. What a partner's gateway gets from a clock that is 5 minutes wrong it locks away."
     )
 
 

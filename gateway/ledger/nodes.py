@@ -156,12 +156,17 @@ def renew(connection: Connection, name: str, incarnation: int) -> int | None:
     return connection.execute(update(NODES).where(mine).values(values).returning(NODES.c.incarnation)).scalar()
 
 
+def now(connection: Connection) -> float:
+    """The database's clock."""
+    return float(connection.execute(select(_NOW)).scalar_one())
+
+
 def read(connection: Connection) -> Site:
     """All nodes and owners."""
-    now = float(connection.execute(select(_NOW)).scalar_one())
+    moment = now(connection)
     nodes = [NodeRow._make(row) for row in connection.execute(select(NODES).order_by(NODES.c.name))]
     lanes = [LaneRow._make(row) for row in connection.execute(select(LANE_OWNERS).order_by(LANE_OWNERS.c.partner))]
-    return Site(now, {row.name: row for row in nodes}, {row.partner: row for row in lanes})
+    return Site(moment, {row.name: row for row in nodes}, {row.partner: row for row in lanes})
 
 
 def version(connection: Connection, name: str) -> Version:

@@ -40,7 +40,6 @@ def open_engine(
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, record: Any) -> None:
         dialect.adapt(connection)
-        connection.execute(TOUCHED)
         for name, value in (session or {}).items():
             connection.execute("SELECT set_config(%s, %s, false)", (name, value))
         if require is not None:
@@ -74,7 +73,20 @@ def open_engine(
         plain.read_only = not writing
         if not writing:
             return
+        if not connection.info.get("touched"):  # who only reads needs no room, and no right, for it
+            connection.exec_driver_sql(TOUCHED)
+            connection.info["making"] = True
         if options.get("gateway_head", True):
             connection.info["head"] = HeadRow._make(connection.exec_driver_sql(LOCKED).one())
+
+    @event.listens_for(engine, "commit")
+    def _commit(connection: Connection) -> None:
+        if connection.info.pop("making", False):
+            connection.info["touched"] = True
+
+    @event.listens_for(engine, "rollback")
+    def _rollback(connection: Connection) -> None:
+        if not connection.invalidated:  # of one that was lost nothing is known any more
+            connection.info.pop("making", None)
 
     return engine

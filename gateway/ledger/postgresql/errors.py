@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from gateway.errors import (
-    DiskFull,
     GatewayError,
     ImpossibleMove,
     LaneLost,
     LedgerAway,
     LedgerBusy,
     LedgerCorrupt,
+    LedgerFull,
     LedgerRefused,
 )
 
@@ -41,7 +41,7 @@ def translate(cause: Any) -> GatewayError:
     if state in _BUSY:
         return LedgerBusy()
     if state == _FULL:
-        return DiskFull("no room for the ledger")
+        return LedgerFull("PostgreSQL has no room for the ledger")
     if state in _DAMAGED:
         return LedgerCorrupt(f"PostgreSQL: {words}")
     if state == FENCED:

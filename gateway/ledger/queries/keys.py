@@ -18,6 +18,7 @@ EXPIRED: Final = "key.expired"
 RENEWED: Final = "key.renewed"
 TOLD: Final = (EXPIRING, EXPIRED, RENEWED)
 CONFIRMED: Final = "key.confirmed"
+REVOKED: Final = "key.revoked"
 OWN: Final = "own"
 """Whose key it is, in the chain and in lists, where it is ours: no code of a partner has small letters."""
 

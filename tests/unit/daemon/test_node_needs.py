@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from gateway.daemon import heartbeat
-from gateway.daemon.heartbeat import Needs
+from gateway.daemon import node_needs
+from gateway.daemon.node_needs import Needs
 from gateway.daemon.pulse import Pulse
 from gateway.daemon.stage_loop import UNABLE
 from gateway.errors import DiskFailed, DiskFull, RoleStill, StoreFull, StoreUnreachable
@@ -107,6 +109,35 @@ def test_store_that_can_be_read_and_not_written_is_away(machine: Machine, number
     assert name == MARK
 
 
+@pytest.mark.parametrize("hanging", [1, 2])
+def test_one_question_that_the_store_never_answers_is_asked_again(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, hanging: int
+) -> None:
+    asked, ended = itertools.count(1), threading.Event()
+
+    def names(directory: Path) -> Iterator[str]:
+        if next(asked) <= hanging:
+            ended.wait(30)
+        return iter(())
+
+    monkeypatch.setattr(machine.needs._payloads, "names", names)
+    monkeypatch.setattr(machine.needs, "_settings", with_lease(machine, 1.2))
+    try:
+        if hanging == 1:
+            machine.beat()
+        else:
+            with pytest.raises(StoreUnreachable, match="has not answered within 0 seconds"):
+                machine.beat()
+            machine.beat()
+    finally:
+        ended.set()
+
+
+def with_lease(machine: Machine, seconds: float) -> Any:
+    node = NODE.model_copy(update={"lease_seconds": seconds})
+    return SimpleNamespace(home=machine.home, node=node, daemon=Daemon())
+
+
 def test_what_a_trial_left_does_not_pass_for_the_next(machine: Machine) -> None:
     (machine.store / "gateway-trial-north-1").write_bytes(b"left")
     machine.removal_error = errno.EROFS
@@ -125,7 +156,7 @@ def test_state_that_cannot_be_written(
         raise OSError(number, os.strerror(number))
 
     disk = replace(Disk(), write=fail)
-    monkeypatch.setattr(heartbeat, "try_writing", lambda path: durable.try_writing(path, disk))
+    monkeypatch.setattr(node_needs, "try_writing", lambda path: durable.try_writing(path, disk))
     with pytest.raises(error):
         machine.beat()
 

@@ -23,6 +23,7 @@ from gateway.errors import (
     LaneLost,
     LedgerAway,
     LostRace,
+    NodeClock,
     NodeHeld,
     NodeTaken,
     StoreUnreachable,
@@ -57,6 +58,8 @@ class Site:
         self.place, self.ledger, self.said = place, ledger, list[tuple[str, dict[str, Any]]]()
         self.beats: dict[str, Heartbeat] = {}
         self.known: dict[str, list[int]] = {}
+        self.ahead: dict[str, float] = {}
+        """Seconds by which a node's clock is before the database's."""
 
     def beat(self, *names: str, rounds: int = 1) -> None:
         for name in names * rounds:
@@ -77,6 +80,7 @@ class Site:
             changed=lambda: None,
             there=known.append,
             before=lambda: known[-1] if known else None,
+            clock=lambda: time.time() + self.ahead.get(name, 0.0),
         )
         return self.beats[name]
 
@@ -477,3 +481,30 @@ def test_a_node_that_does_not_reach_the_store_is_away_and_the_others_have_its_la
     assert [keys for event, keys in site.said if event == "work.resumed"] == [{"stage": "heartbeat"}], (
         "and once that it is over"
     )
+
+
+@pytest.mark.parametrize("ahead", [18_000.0, -7_200.0])
+def test_a_node_whose_clock_is_wrong_leads_nothing_until_it_is_right(site: Site, ahead: float) -> None:
+    site.beat("a", "b")
+    shares = expected("a", "b")
+
+    def settle() -> None:
+        for _ in range(4):
+            site.pass_time(LEASE / 2)
+            site.beat("a", "b")
+        assert {name: site.leads(name) for name in "ab"} == shares
+
+    settle()
+    site.ahead["b"] = ahead / abs(ahead) * 290.0
+    site.beat("b")
+    site.ahead["b"] = ahead
+    way = "ahead of" if ahead > 0 else "behind"
+    for _ in range(3):
+        site.pass_time(LEASE / 2)
+        site.beat("a")
+        with pytest.raises(NodeClock, match=f"{abs(ahead) / 60:.0f} minutes {way} the database's"):
+            site.beat("b")
+    site.beat("a")
+    assert site.leads("a") == {SITE, *PARTNERS}
+    site.ahead["b"] = 0.0
+    settle()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 import pytest
@@ -22,6 +23,7 @@ from gateway.errors import (
     ImpossibleMove,
     LedgerAway,
     LedgerBusy,
+    LedgerFull,
     LedgerRefused,
     LedgerRolledBack,
     SiteBusy,
@@ -37,6 +39,7 @@ from gateway.ledger.migrate import migrate
 from gateway.ledger.place import Place
 from gateway.ledger.postgresql.dialect import LedgerDialect
 from gateway.ledger.postgresql.driver import said
+from gateway.ledger.postgresql.errors import translate
 from gateway.ledger.queries import events, figures, search
 from gateway.ledger.store import Ledger, Transaction, read_head
 from gateway.ledger.tables import CHECKS, METADATA, PEOPLE, PRINTINGS, REQUESTS, TRANSFERS
@@ -484,3 +487,43 @@ def test_a_stream_may_be_broken_off(ledger: Ledger) -> None:
         assert next(events.chain(connection)).sequence == 1
         assert next(iter(check_chain(connection, since=Head(1, "0" * 64)))).check == "chain"
     gc.collect()  # a warning that nobody closed it would be an error here
+
+
+def test_who_only_reads_needs_no_right_to_write_and_goes_on_where_it_is_given_again(
+    server: PostgresqlLedgers, ledger: Ledger
+) -> None:
+    with ledger.write() as transaction:
+        write(transaction)
+        before = read_head(transaction.connection).sequence
+    name = urlsplit(str(ledger._place)).path[1:]
+    ledger.close()
+    server.change(server.url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    with ledger.read() as connection:
+        assert read_head(connection).sequence >= before
+    server.change(server.url, f"REVOKE TEMP ON DATABASE {name} FROM PUBLIC")
+    with ledger.read() as connection:
+        assert read_head(connection).sequence >= before
+    server.change(server.url, f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    ledger.close()
+    with ledger.write() as transaction:
+        transaction.record("gateway.started", "gateway", "test", None)
+    with ledger.read() as connection:
+        assert read_head(connection).sequence > before
+
+
+def test_a_first_transaction_that_is_taken_back_leaves_the_connection_as_it_was(ledger: Ledger) -> None:
+    for _ in range(2):
+        with suppress(ZeroDivisionError), ledger.write() as transaction:
+            transaction.record("gateway.started", "gateway", "test", None)
+            raise ZeroDivisionError
+    with ledger.write() as transaction:
+        write(transaction)
+    with ledger.read() as connection:
+        assert list(check_chain(connection)) == list(check_rows(connection)) == []
+
+
+def test_a_full_database_server_is_told_as_that() -> None:
+    full = SimpleNamespace(sqlstate="53100", diag=None)
+    assert isinstance(translate(full), LedgerFull)
+    assert "PostgreSQL server" in LedgerFull("x").remedy
+    assert "HOME" not in LedgerFull("x").remedy
