@@ -57,6 +57,10 @@ def revoke(ctx: click.Context, code: str, fingerprint: str | None, reason: str, 
         return
     say_taken_over(partners.revoke(settings, log_of(settings), key, decision))
     output.say(f"The key {key.fingerprint} of {code} is trusted no more.")
+    if settings.node.name:
+        output.say(
+            "Other nodes trust it no more either; bring this node's config and state/keyrings there, and `gateway reload`."
+        )
     output.say("Next: their new card, its fingerprint by telephone, `gateway partner add`, then `gateway release`.")
 
 

@@ -35,7 +35,9 @@ def alone_in(parent: Path) -> Iterator[None]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise UsageWrong(f"Another export writes into {parent} now: wait for its end.") from error
+        raise UsageWrong(
+            f"Another export writes into {parent} now: wait for its end, or name a directory in another one."
+        ) from error
     else:
         yield
     finally:
