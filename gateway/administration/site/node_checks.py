@@ -6,14 +6,16 @@ Raises nothing: an error of the gateway's own is a finding.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from gateway.administration.access import reading
 from gateway.administration.site.machine_checks import Check, CheckOutcome
+from gateway.daemon.node_needs import require_right_clock
 from gateway.daemon.own_name import require_own_name
 from gateway.domain.ownership import living
-from gateway.errors import GatewayError, NodeRunsElsewhere
+from gateway.errors import GatewayError, NodeClock, NodeRunsElsewhere
 from gateway.ledger import nodes
 from gateway.settings.home import Home
 from gateway.settings.likeness import likeness
@@ -24,14 +26,16 @@ from gateway.transport.keys import parse_public_key, read_public_key
 _ADDRESSES: Final = "addresses of nodes"
 _NAME: Final = "name of the node"
 _ALIKE: Final = "nodes alike"
+_CLOCK: Final = "clock of the node"
 _PAGE: Final = "docs/operators/several-addresses.md"
 
 
-def examine_nodes(settings: Settings) -> Iterator[Check]:
-    """Nothing where the gateway works alone."""
+def examine_nodes(settings: Settings, now: Callable[[], float] = time.time) -> Iterator[Check]:
+    """Nothing where the gateway works alone. `now` is this machine's clock."""
     if not settings.node.name:
         return
     yield from _name(settings)
+    yield from _clock(settings, now)
     yield from _own_keys(settings.home)
     yield _addresses(settings.sftp_server)
     yield _alike(settings)
@@ -47,6 +51,19 @@ def _name(settings: Settings) -> Iterator[Check]:
         return  # the ledger's own check says it
     else:
         yield Check(_NAME, CheckOutcome.OK, f"{settings.node.name} runs nowhere else")
+
+
+def _clock(settings: Settings, now: Callable[[], float]) -> Iterator[Check]:
+    """Whether the clock is the database's, as near as the heartbeat asks for."""
+    try:
+        with reading(settings) as connection:
+            require_right_clock(now(), nodes.now(connection))
+    except NodeClock as error:
+        yield Check.failed(_CLOCK, error)
+    except GatewayError:
+        return  # the ledger's own check says it
+    else:
+        yield Check(_CLOCK, CheckOutcome.OK, "as the database's")
 
 
 def _own_keys(home: Home) -> Iterator[Check]:

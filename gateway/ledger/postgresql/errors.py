@@ -1,4 +1,4 @@
-"""What PostgreSQL's errors mean. Never with values of rows: of the server's words only those about connecting are passed on."""
+"""What PostgreSQL's errors mean. Never with values of rows: of the server's words only those about connecting and about rights are passed on."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ FENCED: Final = "GN001"
 _LOST: Final = frozenset({"OperationalError", "InterfaceError"})
 """What psycopg itself says of a connection; by name, for whoever has no psycopg comes here too."""
 _CONNECTING: Final = frozenset({"08", "28", "3D", "57"})
+_NAMELESS: Final = frozenset({"25006", "42501"})
+"""A read-only transaction, a right that is missing: the words name a table, and no value."""
 _TOO_SILENT: Final = "25P03"
 """The server has ended a connection whose transaction stood still."""
 
@@ -48,7 +50,7 @@ def translate(cause: Any) -> GatewayError:
         return LaneLost("another node has the lane, or this one counts as gone")
     if (state or "")[:2] in _REFUSED:
         return ImpossibleMove(f"the ledger refuses it: {words}")
-    return LedgerRefused(f"PostgreSQL: {words}")
+    return LedgerRefused(f"PostgreSQL: {words}{_first_line(cause) if state in _NAMELESS else ''}")
 
 
 def _first_line(cause: Any) -> str:

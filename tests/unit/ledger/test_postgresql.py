@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
+import psycopg
 import pytest
 from sqlalchemy import Table, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
@@ -527,3 +528,21 @@ def test_a_full_database_server_is_told_as_that() -> None:
     assert isinstance(translate(full), LedgerFull)
     assert "PostgreSQL server" in LedgerFull("x").remedy
     assert "HOME" not in LedgerFull("x").remedy
+
+
+def test_a_right_that_is_missing_is_told_with_its_table_and_a_value_never(
+    server: PostgresqlLedgers, ledger: Ledger
+) -> None:
+    url = str(ledger._place)
+    name = urlsplit(url).path[1:]
+    server.change(url, f"CREATE ROLE {name}_clerk LOGIN")
+    server.change(url, f"GRANT USAGE ON SCHEMA public TO {name}_clerk")
+    with psycopg.connect(url.replace("user=postgres", f"user={name}_clerk")) as connection:
+        with pytest.raises(psycopg.Error) as missing:
+            connection.execute("INSERT INTO events (subject) VALUES ('a secret')")
+        connection.rollback()
+        with pytest.raises(psycopg.Error) as odd:
+            connection.execute("SELECT 'a secret'::integer")
+    assert str(translate(missing.value)).endswith("permission denied for table events")
+    assert isinstance(translate(odd.value), LedgerRefused)
+    assert "secret" not in str(translate(missing.value)) + str(translate(odd.value))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -213,3 +214,14 @@ def test_a_ledger_that_does_not_answer_is_the_finding(settings: Settings, tmp_pa
     away = f"postgresql:///nothing?host={tmp_path}"
     (*_, check) = examine_nodes(replace(settings, ledger=LedgerSettings(url=away)))
     assert (check.name, check.outcome) == ("nodes alike", "fail")
+
+
+@pytest.mark.parametrize(
+    ("ahead", "said"),
+    [(0.0, "as the database's"), (18_000.0, "300 minutes ahead of"), (-7_200.0, "120 minutes behind")],
+)
+def test_a_clock_that_is_not_the_databases_is_told(settings: Settings, site: Site, ahead: float, said: str) -> None:
+    checks = examine_nodes(settings, lambda: time.time() + ahead)
+    (check,) = [each for each in checks if each.name == "clock of the node"]
+    assert said in check.message
+    assert (check.outcome == "ok") is (ahead == 0.0)
