@@ -122,7 +122,7 @@ def test_a_commit_that_still_waits_when_its_connection_is_cut_is_waited_for(site
         way = site.ways["a"][0]
         way.cut()
         way.open()
-        until(lambda: site.waiting() == 2)  # whoever asks waits as well, with all that it commits
+        until(lambda: (site.waiting(), site.queueing()) == (1, 1))  # whoever asks waits for its end
         assert (commit.done, commit.failed) == ([], [])
         site.catch_up(sender)
         commit.join()

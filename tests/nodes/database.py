@@ -125,6 +125,10 @@ class Database:
         """How many commits wait for the standby."""
         return self._number("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
 
+    def queueing(self) -> int:
+        """How many transactions wait for the end of another one."""
+        return self._number("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+
     def _number(self, question: str) -> int:
         with psycopg.connect(self._url(self.leading, "postgres"), autocommit=True) as connection:
             row = connection.execute(question).fetchone()

@@ -56,14 +56,14 @@ def ask_to_resume(settings: Settings, ledger: Ledger, user: str, actor: str, rea
     """Ask that the rights of somebody who is suspended count again; the request's id."""
     if _present(ledger, user).state is not PersonState.SUSPENDED:
         raise UsageWrong(f"{user} is not suspended.")
-    return asking.ask(settings, ledger, Act.RESUME, user, actor, reason)
+    return asking.ask(settings, ledger, Act.RESUME, user, actor, reason, once=True)
 
 
 def ask_for_link(settings: Settings, ledger: Ledger, user: str, actor: str, reason: str) -> str:
     """Ask for a one-time link for somebody who has a role; the request's id."""
     if _present(ledger, user).state is not PersonState.ACTIVE:
         raise UsageWrong(f"{user} is suspended: no link.")
-    return asking.ask(settings, ledger, Act.ISSUE_LINK, user, actor, reason)
+    return asking.ask(settings, ledger, Act.ISSUE_LINK, user, actor, reason, once=True)
 
 
 def issue_link(context: CredentialContext, user: str, actor: str, reason: str) -> str:

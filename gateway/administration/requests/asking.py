@@ -45,7 +45,7 @@ def ask(
     once: bool = False,
 ) -> str:
     """Ask for an act about what `subject` names, as the person with the user id `actor`; returns the request's id. `argument` is what is
-    asked for in particular, as the act takes it. UsageWrong where the same was asked and is open: with `once`, and of what takes two people.
+    asked for in particular, as the act takes it. With `once` UsageWrong where the same was asked and is open.
 
     The request is committed. Where it takes two people it waits for another one, else the role that carries it out is woken. `answer`
     tells what became of it.
@@ -59,8 +59,7 @@ def ask(
         raise UsageWrong(f"What is asked for in particular has at most {_LONGEST_ARGUMENT} characters.")
     identity = new_id(ledger.clock(), os.urandom(RANDOM_BYTES))
     with ledger.write() as transaction:
-        is_one = once or (act.people > 1 and argument is None)
-        if is_one and open_about(transaction.connection, [act], subject):
+        if once and open_about(transaction.connection, [act], subject):
             raise UsageWrong("The same was asked already, and has no answer yet: look under Requests.")
         requests.ask(transaction, identity, act, subject, actor, text, argument=argument)
     if act.people == 1:

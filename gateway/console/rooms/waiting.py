@@ -104,7 +104,8 @@ def decide(visit: Visit) -> Response:
     act, site = _act(visit), visit.console
     reason = visit.form.get("reason", "")
     try:
-        identity = asking.ask(site.settings, site.ledger, act, visit.path["subject"], visit.user, reason)
+        once = act.people > 1  # the second person finds one to decide on
+        identity = asking.ask(site.settings, site.ledger, act, visit.path["subject"], visit.user, reason, once=once)
     except (RightMissing, UsageWrong) as error:
         return _form(visit, act, fault=error.reason)
     return visit.to(f"/requests/{identity}")
