@@ -13,6 +13,7 @@ from gateway.administration.requests import asking
 from gateway.domain.decision import Decision
 from gateway.domain.people import PersonRole
 from gateway.domain.requests import Act
+from gateway.ledger.queries.overview import transfers
 from tests.fakes.browsers import Visitor, visitor, words
 from tests.fakes.programs import Program, program
 from tests.fakes.two_ledgers import two_ledgers
@@ -119,3 +120,19 @@ def test_administrators_who_are_all_suspended_are_told(sender: Program) -> None:
         roster.resume(sender.bench.ledger, user, why)
     sender.bench.now += 60.0
     assert said not in words(watcher.get("/"))
+
+
+def test_what_two_decide_about_a_file_is_asked_for_once(sender: Program) -> None:
+    one, other = visitor(sender, "sup7", PersonRole.SUPERVISOR), visitor(sender, "sup8", PersonRole.SUPERVISOR)
+    with sender.bench.ledger.read() as connection:
+        (held,) = [row.id for row in transfers(connection) if row.state == "held"]
+    path = f"/decide/release/{held}"
+    asked = one.post(path, reason="seen the papers")
+    assert asked.status == 303
+    for person in (one, other):
+        again = person.post(path, reason="seen the papers")
+        assert again.status == 422
+        assert "The same was asked already, and has no answer yet: look under Requests." in words(again)
+    assert one.post(asked.headers["location"], decision="withdraw", reason="the wrong file").status == 303
+    assert (later := other.post(path, reason="seen the papers")).status == 303
+    assert other.post(later.headers["location"], decision="withdraw", reason="the wrong file").status == 303
