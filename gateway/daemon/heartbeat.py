@@ -25,13 +25,7 @@ from gateway.daemon import node_there
 from gateway.daemon.node_needs import Needs, require_right_clock
 from gateway.daemon.pulse import Pulse
 from gateway.domain.ownership import SITE, Moves, living, moves
-from gateway.errors import (
-    GatewayError,
-    Halt,
-    LedgerRolledBack,
-    NodeHeld,
-    NodeTaken,
-)
+from gateway.errors import GatewayError, Halt, LedgerRolledBack, NodeHeld, NodeTaken
 from gateway.ledger import nodes
 from gateway.ledger.fence import session_of
 from gateway.ledger.of_site import site_ledger
@@ -53,7 +47,7 @@ class Heartbeat:
 
     `ledger` is its own, and closed at the end. `partners` are those of the settings; `changed` is called when owners have changed, `there` with the
     incarnation as which the ledger has noted the node. `before` gives the one that this machine had, None where it had none. `reach` raises a GatewayError where this
-    node cannot work, and `clock` gives the machine's time, which is held against the database's. `away` is given the code of each fault, and None after the last one.
+    node cannot work. `away` is given the code of each fault, and None after the last one.
     """
 
     def __init__(
@@ -71,14 +65,12 @@ class Heartbeat:
         there: Callable[[int], None],
         before: Callable[[], int | None],
         reach: Callable[[], None] = lambda: None,
-        clock: Callable[[], float] | None = None,
         away: Callable[[str | None], None] = lambda _code: None,
     ) -> None:
         self._away = away
         self._there = there
         self._before = before
         self._reach = reach
-        self._clock = clock
         self._ledger = ledger
         self._name = name
         self._lease = lease
@@ -155,9 +147,6 @@ class Heartbeat:
     def beat(self) -> None:
         """One heartbeat. NodeTaken, once and for all, where another machine is this node; a Defer as long as it may be gone, or is to be."""
         self._reach()
-        if self._clock is not None:
-            with self._ledger.read() as connection:
-                require_right_clock(self._clock(), nodes.now(connection))
         if self._incarnation is not None:
             self._tell(self._incarnation)  # where that failed: nobody here knows it, and to be seen would say so
             with self._ledger.beside_chain() as connection:
@@ -221,6 +210,12 @@ def heartbeat(
             pulse.put_off(node_there.STAGE, code)
 
     ledger = site_ledger(settings, Role.VAULT, log, session=session_of(node.name, node.lease_seconds))
+
+    def reach() -> None:
+        needs.look()
+        with ledger.read() as connection:
+            require_right_clock(connection, time.time())
+
     return Heartbeat(
         ledger,
         node.name,
@@ -233,7 +228,6 @@ def heartbeat(
         changed=changed,
         there=lambda incarnation: node_seen.note(home.node_seen, time.monotonic(), incarnation),
         before=lambda: node_seen.incarnation(home.node_seen),
-        reach=needs.look,
-        clock=time.time,
+        reach=reach,
         away=away,
     )

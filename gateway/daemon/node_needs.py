@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
 from typing import Final
 
 from gateway.daemon.pulse import StillPulse, read_pulse
 from gateway.daemon.stage_loop import UNABLE
 from gateway.domain.manifest import CLOCK_LEEWAY
 from gateway.errors import DiskFull, GatewayError, NodeClock, RoleStill, StoreUnreachable
+from gateway.ledger import nodes
+from gateway.ledger.store import Connection
 from gateway.settings.model import Settings
 from gateway.stages.itinerary import Role
 from gateway.storage.durable import try_writing
@@ -24,9 +28,9 @@ _TRY_SECONDS: Final = 30.0
 _ROOM: Final = 16 << 20
 
 
-def require_right_clock(here: float, there: float) -> None:
-    """NodeClock for a moment of this machine that partners would refuse, by the database's clock, which alone counts (ADR 0085)."""
-    ahead = here - there
+def require_right_clock(connection: Connection, here: float) -> None:
+    """NodeClock where partners would refuse `here`, this moment of the machine's, by the database's clock, which alone counts (ADR 0085)."""
+    ahead = here - nodes.now(connection)
     if abs(ahead) > CLOCK_LEEWAY:
         way = "ahead of" if ahead > 0 else "behind"
         raise NodeClock(f"this machine's clock is {abs(ahead) / 60:.0f} minutes {way} the database's")
@@ -66,34 +70,25 @@ class Needs:
         """Ask the store for nothing: StoreUnreachable where it does not answer twice within a third of the lease. One request may hang without
         the node being gone for it.
         """
-        wait = self._settings.node.lease_seconds / 6
+        wait, nothing = self._settings.node.lease_seconds / 6, self._settings.home.state / _NOTHING
         for _ in range(2):
-            answered = _Asked(lambda: next(iter(self._payloads.names(self._settings.home.state / _NOTHING)), None))
-            if answered.within(wait):
+            with suppress(TimeoutError):
+                _asked(lambda: next(iter(self._payloads.names(nothing)), None)).result(wait)
                 return
         raise StoreUnreachable(f"the store has not answered within {2 * wait:.0f} seconds")
 
 
-class _Asked:
-    """A question to the store, in a thread that nobody waits for longer than they want."""
+def _asked(ask: Callable[[], object]) -> Future[object]:
+    """The answer to a question, from a thread that nobody has to wait for: the end of an executor would."""
+    answer: Future[object] = Future()
 
-    def __init__(self, ask: Callable[[], object]) -> None:
-        self._error: GatewayError | None = None
-        self._done = threading.Event()
-        threading.Thread(target=self._run, args=(ask,), name="store-asked", daemon=True).start()
-
-    def within(self, seconds: float) -> bool:
-        """False where there is no answer yet; raises what the store raised."""
-        if not self._done.wait(seconds):
-            return False
-        if self._error is not None:
-            raise self._error
-        return True
-
-    def _run(self, ask: Callable[[], object]) -> None:
+    def run() -> None:
         try:
-            ask()
+            answer.set_result(ask())
         except GatewayError as error:
-            self._error = error
+            answer.set_exception(error)
         finally:
-            self._done.set()
+            answer.cancel()  # without an answer: what nobody expected ends whoever waits
+
+    threading.Thread(target=run, name="store-asked", daemon=True).start()
+    return answer

@@ -181,6 +181,12 @@ def parse(data: bytes) -> Card:
         raise CardRefused(f"The card is not valid: see {', '.join(names)}.") from error
 
 
+def require_others(card: Card, site: str) -> None:
+    """CardRefused for the card of the site itself."""
+    if card.site == site:
+        raise CardRefused("This is this site's own card.")
+
+
 def _location(location: Sequence[str | int]) -> str:
     """Where a fault is, in words of ours: what a card has for keys of `signatures` is not repeated."""
     return "signatures" if location[:1] == ("signatures",) else ".".join(map(str, location))

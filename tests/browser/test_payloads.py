@@ -275,9 +275,8 @@ def test_an_auditor_verifies_the_site_and_takes_evidence_away_with_a_script_and_
         assert person.overflow() == 0
     person.see("/audit")
     press(person, "Verify now")
-    wait_until(
-        lambda: "asked for a verification" not in person.text(), 60, "the verification"
-    )  # no reload: the page renews itself
+    # No reload: the page renews itself.
+    wait_until(lambda: "asked for a verification" not in person.text(), 60, "the verification")
     assert person.page.locator("td:text-is('none')").count() == 1, person.text()
     assert person.violations() == []
     assert person.overflow() == 0

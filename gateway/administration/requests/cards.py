@@ -13,10 +13,10 @@ from typing import Final
 
 from gateway.administration.requests import asking
 from gateway.administration.requests.asking import reason_text
-from gateway.domain.card import Card, parse
+from gateway.domain.card import Card, parse, require_others
 from gateway.domain.decision import Decision
 from gateway.domain.requests import Act
-from gateway.errors import CardRefused, UsageWrong
+from gateway.errors import UsageWrong
 from gateway.ledger import proposals, requests
 from gateway.ledger.store import Ledger
 from gateway.ledger.units import Request
@@ -30,8 +30,7 @@ _GROUP: Final = 4
 def ask(settings: Settings, ledger: Ledger, text: str, actor: str, reason: str) -> str:
     """Ask that a card is taken; the request's id."""
     card = card_of(text)
-    if card.site == settings.site.code:
-        raise CardRefused("This is this site's own card.")
+    require_others(card, settings.site.code)
     return asking.ask(settings, ledger, Act.TAKE_CARD, card.site, actor, reason, text)
 
 

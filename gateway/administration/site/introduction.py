@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from gateway.administration.site.key_succession import Overlaps
 from gateway.crypto.contract import Certificate, KeyStore
-from gateway.domain.card import Card
+from gateway.domain.card import Card, require_others
 from gateway.domain.identity import from_text, to_text
 from gateway.errors import CardRefused, ConfigurationInvalid, UsageWrong
 from gateway.flows.routes import flows_of, permitted
@@ -58,8 +58,7 @@ def normal_fingerprint(text: str) -> str:
 
 def believable(card: Card, settings: Settings, keys: KeyStore, now: float) -> Certificate:
     """The card's certificate, if the card agrees with itself and fits this site; CardRefused otherwise."""
-    if card.site == settings.site.code:
-        raise CardRefused("This is this site's own card.")
+    require_others(card, settings.site.code)
     certificate = keys.inspect(card.openpgp)
     if certificate.fingerprint != card.fingerprint:
         raise CardRefused("The card's certificate is not the one that its fingerprint names.")

@@ -57,7 +57,7 @@ def _clock(settings: Settings, now: Callable[[], float]) -> Iterator[Check]:
     """Whether the clock is the database's, as near as the heartbeat asks for."""
     try:
         with reading(settings) as connection:
-            require_right_clock(now(), nodes.now(connection))
+            require_right_clock(connection, now())
     except NodeClock as error:
         yield Check.failed(_CLOCK, error)
     except GatewayError:

@@ -119,8 +119,7 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[Need]:
     if number := health.quarantined:
         yield Need(Topic.QUARANTINE, f"{number} locked away", ": `gateway quarantine list`")
     if number := health.proposed:
-        says = f"{number} asked for, waiting for a second person in the console"
-        yield Need(Topic.SECOND_PERSON, says, ": `gateway requests --state proposed`")
+        yield second_person(number)
     if number := health.at_machine:
         says = f"{number} decided by two people, waiting for somebody at the machine"
         yield Need(Topic.AT_MACHINE, says, ": `gateway carry-out`")
@@ -152,6 +151,12 @@ def needs_of(health: Health, late_ending: str, now: float) -> Iterator[Need]:
         yield Need(Topic.MACHINE, says, f": `gateway notify test {channel}`")
     if health.disk.free_bytes < health.disk.needed_bytes:
         yield Need(Topic.MACHINE, "the disk is nearly full: nothing is taken in")
+
+
+def second_person(number: int) -> Need:
+    """So many requests wait for one: of all that there are, or of those that a reader may see."""
+    says = f"{number} asked for, waiting for a second person in the console"
+    return Need(Topic.SECOND_PERSON, says, ": `gateway requests --state proposed`")
 
 
 def _nodes(health: Health) -> Iterator[Need]:

@@ -13,7 +13,6 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.administration.people import roster
-from gateway.administration.people.roster import PersonView
 from gateway.administration.requests import about_people, asking, cards
 from gateway.administration.views.held_back import HeldBack, held_back
 from gateway.administration.views.requests import RequestStory, RequestView, listed, story
@@ -24,7 +23,7 @@ from gateway.console.rooms.retention import next_run
 from gateway.console.timeline import timeline
 from gateway.console.visits import Visit
 from gateway.domain.identity import is_id
-from gateway.domain.people import Right
+from gateway.domain.people import Person, Right, roles_text
 from gateway.domain.redirect import read_wish
 from gateway.domain.requests import PROVING, READING, Act, RequestState
 from gateway.errors import NotFound, RightMissing, UsageWrong
@@ -80,7 +79,6 @@ _WAITS: Final = {
     RequestState.PROPOSED: "Another person with the same right has to agree.",
     RequestState.ASKED: "The role that carries it out has been told: this takes seconds while the gateway runs.",
 }
-_NO_ROLE: Final = "none"
 _FIRST_ROLE: Final = "A password that they have set so far ends with their first role. Ask for a one-time link then: it takes two administrators."
 _TRYING: Final = "The role that has the key tries the link, one after the other: this takes seconds, and up to some minutes where the server does not answer."
 
@@ -184,10 +182,9 @@ def _seen(visit: Visit) -> tuple[Act, ...]:
 class _Told:
     act: Act
     story: RequestStory
-    now: str | None
     held_back: HeldBack | None
     name: str
-    person: PersonView | None
+    person: Person | None
 
 
 def _told(visit: Visit, connection: Connection) -> _Told:
@@ -196,13 +193,10 @@ def _told(visit: Visit, connection: Connection) -> _Told:
         act = next(act for act in _seen(visit) if act == found.request.act)
     except StopIteration:
         raise NotFound(f"there is no request {visit.path['id'][:40]!r}") from None
-    now, person = None, None
-    if act.about_people:
-        person = roster.shown(roster.find(connection, found.request.subject))
-        now = (", ".join(person.roles) or _NO_ROLE) if found.request.state == RequestState.PROPOSED else None
+    person = roster.find(connection, found.request.subject) if act.about_people else None
     about = found.request
     why = held_back(connection, act, about.subject) if about.state == RequestState.PROPOSED else None
-    return _Told(act, found, now, why, _name(visit, connection, about.subject), person)
+    return _Told(act, found, why, _name(visit, connection, about.subject), person)
 
 
 def _name(visit: Visit, connection: Connection, subject: str) -> str:
@@ -235,10 +229,8 @@ def _shown(visit: Visit, fault: str, link: str = "") -> Response:
             (name, value)
             for name, value in (
                 ("About", told.name),
-                *([] if told.person is None else [("Name", told.person.name), ("Unit", told.person.unit)]),
-                *([("Roles now", told.now)] if told.now is not None else []),
+                *_whom(act, told.person, is_open=is_open),
                 *_particulars(visit, act, about, whole=not may_decide),
-                ("Signing in", _FIRST_ROLE if act is Act.CHANGE_ROLES and told.now == _NO_ROLE else None),
                 ("Asked by", about.actor),
                 ("Why", about.reason),
                 ("Second person", about.decider),
@@ -283,6 +275,18 @@ def _waits(visit: Visit, act: Act, about: RequestView, *, may_decide: bool) -> s
     if state is RequestState.ASKED and act is Act.TEST_LINK:
         return _TRYING
     return _WAITS.get(state, "")
+
+
+def _whom(act: Act, person: Person | None, *, is_open: bool) -> Iterator[tuple[str, str]]:
+    """Whom it is about, and of what waits for a second person what they have now."""
+    if person is None:
+        return
+    yield "Name", person.name
+    yield "Unit", person.unit
+    if is_open:
+        yield "Roles now", roles_text(person.roles)
+        if act is Act.CHANGE_ROLES and not person.roles:
+            yield "Signing in", _FIRST_ROLE
 
 
 def _particulars(visit: Visit, act: Act, about: RequestView, *, whole: bool) -> Iterator[tuple[str, str | None]]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from starlette.responses import Response
 
 from gateway.administration.views.happenings import Happening, HappeningFilter, last
 from gateway.administration.views.health_fields import Health
-from gateway.administration.views.needs import Need, Topic, needs_of
+from gateway.administration.views.needs import Need, Topic, needs_of, second_person
 from gateway.administration.views.pace import Pace, pace
 from gateway.administration.views.partners import partners
 from gateway.console.rooms import decisions
@@ -154,8 +154,8 @@ def _board(site: Site, connection: Connection) -> Board:
 
 
 def _told(visit: Visit, need: Need, proposed: int) -> Told:
-    if need.topic is Topic.SECOND_PERSON and proposed:  # of those, what this reader may see
-        need = replace(need, says=f"{proposed} asked for, waiting for a second person")
+    if need.topic is Topic.SECOND_PERSON and proposed:
+        need = second_person(proposed)
     command = need.then.split("`") if need.topic in _BY_COMMAND else ()
     right, path, title = _PAGES.get(need.topic, (Right.OVERVIEW, "", ""))
     if not visit.may(right) or (need.topic is Topic.SECOND_PERSON and not proposed):  # it is others' business

@@ -75,18 +75,13 @@ def open_engine(
             return
         if not connection.info.get("touched"):  # who only reads needs no room, and no right, for it
             connection.exec_driver_sql(TOUCHED)
-            connection.info["making"] = True
         if options.get("gateway_head", True):
             connection.info["head"] = HeadRow._make(connection.exec_driver_sql(LOCKED).one())
 
     @event.listens_for(engine, "commit")
     def _commit(connection: Connection) -> None:
-        if connection.info.pop("making", False):
+        """From here on the connection has the table: what is taken back takes it along."""
+        if connection.get_execution_options().get("gateway_write", False):
             connection.info["touched"] = True
-
-    @event.listens_for(engine, "rollback")
-    def _rollback(connection: Connection) -> None:
-        if not connection.invalidated:  # of one that was lost nothing is known any more
-            connection.info.pop("making", None)
 
     return engine

@@ -7,6 +7,7 @@ import itertools
 import os
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -131,6 +132,19 @@ def test_one_question_that_the_store_never_answers_is_asked_again(
             machine.beat()
     finally:
         ended.set()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_nobody_expects_of_the_store_is_no_answer(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def names(_directory: Path) -> Iterator[str]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(machine.needs._payloads, "names", names)
+    with pytest.raises(CancelledError):
+        machine.beat()
+    for thread in threading.enumerate():
+        if thread.name == "store-asked":
+            thread.join(30)  # it says why, and this test is to hear it
 
 
 def with_lease(machine: Machine, seconds: float) -> Any:

@@ -14,6 +14,7 @@ from sqlalchemy import insert, select, text, update
 
 from gateway.administration.views.nodes import NodesView, listed
 from gateway.daemon.heartbeat import Heartbeat
+from gateway.daemon.node_needs import require_right_clock
 from gateway.domain.ownership import AS_LANE, AS_NODE, AS_SITE, SITE, Moves, owner_of
 from gateway.domain.states import Direction, State
 from gateway.errors import (
@@ -80,9 +81,13 @@ class Site:
             changed=lambda: None,
             there=known.append,
             before=lambda: known[-1] if known else None,
-            clock=lambda: time.time() + self.ahead.get(name, 0.0),
+            reach=lambda: self.require_right_clock(name),
         )
         return self.beats[name]
+
+    def require_right_clock(self, name: str) -> None:
+        with self.ledger.read() as connection:
+            require_right_clock(connection, time.time() + self.ahead.get(name, 0.0))
 
     def pass_time(self, seconds: float) -> None:
         """As if all that happened had happened so much earlier."""
